@@ -1,0 +1,110 @@
+"""Write a pack: model.onnx from trained weights, and its model.json."""
+
+import argparse
+import collections
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+
+from clips import Corpus
+from model import WINDOW, Detector
+
+DESCRIPTION = (
+    "Early general-purpose detector of machine-made speech: a small convolutional network on log spectra with a "
+    "linear frequency axis, trained on permissively licensed clips. Its evidence is weak; read docs/model-card.md."
+)
+
+
+def load(checkpoint: Path | None) -> Detector:
+    """The averaged weights of a checkpoint, or seeded random ones, in evaluation mode."""
+    torch.manual_seed(1)
+    model = Detector()
+    if checkpoint is not None:
+        model.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    return model.eval()
+
+
+def export_onnx(model: Detector, path: Path) -> None:
+    """One file, fp32, opset 17, batch axis dynamic; refused if ONNX Runtime and PyTorch differ by 1e-3."""
+    torch.onnx.export(
+        model,
+        (torch.zeros(2, WINDOW),),
+        str(path),
+        input_names=["audio"],
+        output_names=["logit"],
+        dynamic_axes={"audio": {0: "batch"}, "logit": {0: "batch"}},
+        opset_version=17,
+        dynamo=False,
+    )
+    onnx.checker.check_model(str(path))
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    audio = np.random.default_rng(0).normal(0, 0.1, (5, WINDOW)).astype(np.float32)
+    audio[1, 20_000:30_000] = 0
+    audio[2] = 0
+    (got,) = session.run(None, {"audio": audio})
+    with torch.no_grad():
+        want = model(torch.from_numpy(audio)).numpy()
+    if got.shape != (5,) or np.abs(got - want).max() > 1e-3:
+        raise RuntimeError(f"ONNX Runtime {got} differs from PyTorch {want}")
+
+
+def training_data(work: Path) -> list[dict]:
+    """What the weights were trained on, counted by source corpus and licence."""
+    counts = collections.Counter(
+        (f"{'machine' if c.spoof else 'human'}: {c.family if c.spoof else c.corpus}", c.licence) for c in Corpus(work).dev()
+    )
+    return [dict(name=name, licence=licence, clips=n) for (name, licence), n in sorted(counts.items())]
+
+
+def write_pack(model: Detector, pack: Path, version: str, calibration: dict, work: Path) -> None:
+    """Write `model.onnx` and the `model.json` that describes it into the folder `pack`."""
+    pack.mkdir(parents=True, exist_ok=True)
+    file = pack / "model.onnx"
+    export_onnx(model, file)
+    content = file.read_bytes()
+    manifest = {
+        "format": 1,
+        "id": "default",
+        "version": version,
+        "family": "logspec-cnn",
+        "description": DESCRIPTION,
+        "licence": "Apache-2.0",
+        "training_data": training_data(work),
+        "sample_rate": 16000,
+        "window_samples": WINDOW,
+        "hop_samples": 16000,
+        "pad": "tile",
+        "input": {"name": "audio"},
+        "output": {"name": "logit", "form": "spoof_logit"},
+        "calibration": calibration,
+        "detection": {
+            "prior": 0.5,
+            "llr_bound": 4,
+            "half_life_s": 20,
+            "min_speech_ms": 2000,
+            "thresholds": {"suspect": 0.8, "spoof": 0.95, "bonafide": 0.2, "suspect_exit": 0.5, "spoof_exit": 0.8},
+        },
+        "batch_sizes": [1, 2, 4, 8],
+        "files": {"model.onnx": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}},
+    }
+    (pack / "model.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--calibration", type=Path, help="calibration.json; without it a = 1, b = 0")
+    parser.add_argument("--version", default="0.0.1")
+    arguments = parser.parse_args()
+    fitted = {"id": "none", "a": 1.0, "b": 0.0, "data": "not calibrated"}
+    if arguments.calibration:
+        fitted = {k: v for k, v in json.loads(arguments.calibration.read_text()).items() if k in fitted}
+    write_pack(load(arguments.checkpoint), arguments.pack, arguments.version, fitted, arguments.work)
+    print((arguments.pack / "model.json").read_text())
