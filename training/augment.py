@@ -1,0 +1,122 @@
+"""Windows for training: what to cut out of the clips, and what happens to it on the way to the detector.
+
+Both classes pass through the same steps with the same odds, so no step tells them apart.
+"""
+
+import numpy as np
+
+from codecs_lossy import ALAW, MULAW, Opus, telephone
+from model import WINDOW
+
+RATE = 16_000
+opus = Opus()
+
+
+def tile(samples: np.ndarray, length: int = WINDOW) -> np.ndarray:
+    """The samples repeated until they fill `length`."""
+    return np.tile(samples, -(-length // len(samples)))[:length]
+
+
+def crop(samples: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
+    """A random stretch of at most `length` samples."""
+    start = rng.integers(0, max(1, len(samples) - length + 1))
+    return samples[start : start + length]
+
+
+def cut_window(samples: np.ndarray, partner: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """4 s as the server will see them: a stretch, a short stretch tiled, or two clips with a pause between."""
+    kind = rng.random()
+    if kind < 0.4:
+        return tile(crop(samples, WINDOW, rng))
+    if kind < 0.65:
+        return tile(crop(samples, int(rng.uniform(2, 4) * RATE), rng))
+    pause = np.zeros(int(rng.uniform(0.05, 0.6) * RATE), np.float32)
+    joined = np.concatenate([samples, pause, level_to(partner, level(samples)), pause, samples])
+    return crop(joined, WINDOW, rng)
+
+
+def level(samples: np.ndarray) -> float:
+    """Root mean square, never zero."""
+    return float(np.sqrt(np.mean(samples**2)) + 1e-6)
+
+
+def level_to(samples: np.ndarray, target: float) -> np.ndarray:
+    """The samples at another level."""
+    return samples * (target / level(samples))
+
+
+def noise(length: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise with a random slope (0 to -9 dB an octave) at level 1, slowly waving half of the time."""
+    spectrum = np.fft.rfft(rng.standard_normal(length).astype(np.float32))
+    frequency = np.maximum(np.fft.rfftfreq(length, 1 / RATE), 50)
+    shaped = np.fft.irfft(spectrum * (frequency / 1000) ** (-rng.uniform(0, 1.5)), length).astype(np.float32)
+    if rng.random() < 0.5:
+        wave = np.interp(np.arange(length), np.linspace(0, length, 12), rng.uniform(0.2, 1, 12))
+        shaped = shaped * wave.astype(np.float32)
+    return shaped / level(shaped)
+
+
+def linear_path(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Tilt and ripple of a microphone, a room, and the edges of a band, as one multiplication of spectra."""
+    n = len(samples) + RATE // 2
+    frequency = np.fft.rfftfreq(n, 1 / RATE)
+    spectrum = np.fft.rfft(samples, n)
+    if rng.random() < 0.6:
+        knots = np.array([0, 150, 400, 1000, 2000, 3500, 5000, 6500, 8000])
+        spectrum *= 10 ** (np.interp(frequency, knots, rng.normal(0, rng.uniform(0, 4), len(knots))) / 20)
+    if rng.random() < 0.3:
+        length = int(rng.uniform(0.1, 0.45) * RATE)
+        tail = rng.standard_normal(length) * np.exp(-np.arange(length) / RATE * 6.9 / rng.uniform(0.1, 0.7))
+        tail[: int(rng.uniform(1, 8) * RATE / 1000)] = 0
+        tail *= rng.uniform(0.05, 0.7) / np.sqrt(np.sum(tail**2) + 1e-9)
+        tail[0] = 1
+        spectrum *= np.fft.rfft(tail, n)
+    if rng.random() < 0.35:
+        top = rng.choice([3400, 4000, 5500, 6500, 7000, 7500]) * rng.uniform(0.95, 1.03)
+        spectrum *= 1 / (1 + np.exp(np.minimum((frequency - top) / rng.uniform(15, 150), 40)))
+    if rng.random() < 0.25:
+        spectrum *= 1 / (1 + np.exp(np.minimum((rng.uniform(60, 320) - frequency) / 20, 40)))
+    return np.fft.irfft(spectrum, n)[: len(samples)].astype(np.float32)
+
+
+def gate(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A noise gate: 10 ms stretches far under the mean level are turned down, so that clean pauses mean nothing."""
+    step = RATE // 100
+    count = len(samples) // step
+    power = np.mean(samples[: count * step].reshape(count, step) ** 2, axis=1)
+    open_ = power > np.mean(power) * 10 ** rng.uniform(-4, -2)
+    gain = np.where(np.convolve(open_, np.ones(7), "same") > 0, 1.0, rng.choice([0, 0.03, 0.2]))
+    return samples * np.interp(np.arange(len(samples)), (np.arange(count) + 0.5) * step, gain).astype(np.float32)
+
+
+def line(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A telephone, Opus, or nothing."""
+    kind = rng.random()
+    if kind < 0.16:
+        return telephone(samples, MULAW)
+    if kind < 0.22:
+        return telephone(samples, ALAW)
+    if kind < 0.36 and opus.available:
+        return opus.round_trip(samples, int(rng.choice([12_000, 16_000, 24_000, 32_000])))
+    return samples
+
+
+def holes(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Zero stretches of 20 to 400 ms, as lost packets leave them."""
+    for _ in range(rng.integers(1, 6)):
+        start = rng.integers(0, len(samples))
+        samples[start : start + int(rng.uniform(0.02, 0.4) * RATE)] = 0
+    return samples
+
+
+def degrade(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One window through microphone, room, noise, gate, line and losses, each with some odds."""
+    samples = level_to(samples, 10 ** (rng.uniform(-34, -16) / 20))
+    if rng.random() < 0.75:
+        samples = linear_path(samples, rng)
+    if rng.random() < 0.6:
+        samples = samples + noise(len(samples), rng) * level(samples) * 10 ** (-rng.uniform(8, 55) / 20)
+    if rng.random() < 0.2:
+        samples = gate(samples, rng)
+    samples = np.clip(line(samples.astype(np.float32), rng), -1, 1)
+    return holes(samples.copy(), rng) if rng.random() < 0.15 else samples

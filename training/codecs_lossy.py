@@ -1,0 +1,72 @@
+"""Telephone and Opus round trips at 16 kHz in, 16 kHz out."""
+
+import ctypes
+import ctypes.util
+
+import numpy as np
+from scipy.signal import resample_poly
+
+
+def mulaw_levels() -> np.ndarray:
+    """The 256 decoded values of G.711 mu-law in [-1, 1], ascending."""
+    code = np.arange(128)
+    magnitude = (((code & 15) * 2 + 33) << (code >> 4)) - 33
+    return np.unique(np.concatenate([-magnitude, magnitude])).astype(np.float32) / 8192
+
+
+def alaw_levels() -> np.ndarray:
+    """The 256 decoded values of G.711 A-law in [-1, 1], ascending."""
+    code = np.arange(128)
+    segment, step = code >> 4, code & 15
+    magnitude = np.where(segment == 0, step * 2 + 1, (step * 2 + 33) << np.maximum(segment - 1, 0))
+    return np.unique(np.concatenate([-magnitude, magnitude])).astype(np.float32) / 4096
+
+
+MULAW, ALAW = mulaw_levels(), alaw_levels()
+
+
+def quantise(samples: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Each sample replaced by the nearest level."""
+    return levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, samples)]
+
+
+def telephone(samples: np.ndarray, levels: np.ndarray = MULAW) -> np.ndarray:
+    """16 kHz audio through an 8 kHz G.711 line and back, same length."""
+    narrow = quantise(resample_poly(samples, 1, 2).astype(np.float32), levels)
+    return resample_poly(narrow, 2, 1).astype(np.float32)[: len(samples)]
+
+
+class Opus:
+    """libopus through ctypes; `available` is False where the library is missing."""
+
+    VOIP, FRAME, SET_BITRATE, SET_COMPLEXITY = 2048, 320, 4002, 4010
+
+    def __init__(self) -> None:
+        name = ctypes.util.find_library("opus")
+        self.available = name is not None
+        if name is None:
+            return
+        self.lib = ctypes.CDLL(name)
+        self.lib.opus_encoder_create.restype = ctypes.c_void_p
+        self.lib.opus_decoder_create.restype = ctypes.c_void_p
+
+    def round_trip(self, samples: np.ndarray, bits_per_second: int) -> np.ndarray:
+        """Encode and decode in 20 ms frames at 16 kHz mono; the codec's delay is left in."""
+        lib, error = self.lib, ctypes.c_int()
+        encoder = ctypes.c_void_p(lib.opus_encoder_create(16_000, 1, self.VOIP, ctypes.byref(error)))
+        decoder = ctypes.c_void_p(lib.opus_decoder_create(16_000, 1, ctypes.byref(error)))
+        lib.opus_encoder_ctl(encoder, ctypes.c_int(self.SET_BITRATE), ctypes.c_int(bits_per_second))
+        lib.opus_encoder_ctl(encoder, ctypes.c_int(self.SET_COMPLEXITY), ctypes.c_int(3))
+        frames = -(-len(samples) // self.FRAME)
+        padded = np.zeros(frames * self.FRAME, np.float32)
+        padded[: len(samples)] = samples
+        out = np.zeros_like(padded)
+        packet = ctypes.create_string_buffer(1500)
+        for i in range(frames):
+            offset = i * self.FRAME * 4
+            size = lib.opus_encode_float(encoder, ctypes.c_void_p(padded.ctypes.data + offset), self.FRAME, packet, 1500)
+            if size > 0:
+                lib.opus_decode_float(decoder, packet, size, ctypes.c_void_p(out.ctypes.data + offset), self.FRAME, 0)
+        lib.opus_encoder_destroy(encoder)
+        lib.opus_decoder_destroy(decoder)
+        return out[: len(samples)]
