@@ -5,7 +5,7 @@ Both classes pass through the same steps with the same odds, so no step tells th
 
 import numpy as np
 
-from codecs_lossy import ALAW, MULAW, Opus, telephone
+from telephony import ALAW, MULAW, Opus, telephone
 from model import WINDOW
 
 RATE = 16_000

@@ -1,0 +1,79 @@
+"""Score audio as the server does: windows, padding, calibrated evidence, states."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from augment import tile
+
+RATE = 16_000
+WINDOW = 64_000
+HOP = 16_000
+BOUND = 4.0
+HALF_LIFE_S = 20.0
+MIN_SPEECH = 2 * RATE
+
+
+def session(model: Path) -> ort.InferenceSession:
+    """ONNX Runtime on one CPU thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def windows(samples: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """Start samples and [n, 64000] windows every second; what remains at the end is tiled to fill a last window.
+
+    A recording shorter than a window is one tiled window. A remainder not yet covered by a full window starts at the
+    next hop and reaches to the end.
+    """
+    starts = list(range(0, max(0, len(samples) - WINDOW) + 1, HOP))
+    if len(samples) > WINDOW and starts[-1] + WINDOW < len(samples):
+        starts.append(starts[-1] + HOP)
+    return starts, np.stack([tile(samples[s : s + WINDOW]) for s in starts]).astype(np.float32)
+
+
+def bounded(llr: np.ndarray) -> np.ndarray:
+    """What one window may say: BOUND * tanh(llr / BOUND)."""
+    return BOUND * np.tanh(np.asarray(llr) / BOUND)
+
+
+@dataclass
+class Scorer:
+    """A model with its calibration: llr = a * logit + b."""
+
+    session: ort.InferenceSession
+    a: float = 1.0
+    b: float = 0.0
+
+    def window_llrs(self, samples: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """Start sample and unbounded calibrated LLR of each window."""
+        starts, audio = windows(samples)
+        logits = np.concatenate([self.session.run(None, {"audio": audio[i : i + 8]})[0] for i in range(0, len(audio), 8)])
+        return starts, self.a * logits.astype(float) + self.b
+
+    def clip_llr(self, samples: np.ndarray) -> float:
+        """The recording's LLR: bounded window LLRs, weighted by hop / window and summed."""
+        return float(np.sum(bounded(self.window_llrs(samples)[1])) * HOP / WINDOW)
+
+    def states(self, samples: np.ndarray) -> list[str]:
+        """The channel's state after each window, by the pack's thresholds, all of the audio taken as speech."""
+        evidence, state, out = 0.0, "undecided", []
+        keep = 0.5 ** (HOP / RATE / HALF_LIFE_S)
+        for count, llr in enumerate(self.window_llrs(samples)[1], start=1):
+            evidence = evidence * keep + float(bounded(llr)) * HOP / WINDOW
+            p = 1 / (1 + np.exp(-evidence))
+            state = next_state(state, p, count)
+            out.append(state)
+        return out
+
+
+def next_state(state: str, p: float, count: int) -> str:
+    """The state machine of a channel: enter suspect at 0.8, spoof at 0.95 with two windows; leave at 0.5 and 0.8."""
+    if p >= 0.95 and count >= 2 or state == "spoof" and p >= 0.8:
+        return "spoof"
+    if p >= 0.8 or state in ("spoof", "suspect") and p >= 0.5:
+        return "suspect"
+    return "bonafide" if p <= 0.2 else "undecided"
