@@ -1,8 +1,13 @@
-import type { Observable } from "rxjs";
-import type { Command, Pace } from "./commands.ts";
-import type { ChannelSummary, EventBody } from "./events.ts";
+import { concat, concatMap, defer, finalize, from, map, type Observable, of } from "rxjs";
+import type { Command, DetectionOverrides, Pace } from "./commands.ts";
+import type { ChannelSummary, EventBody, ScoreBody, State } from "./events.ts";
+import { FrontEnd, type Item } from "./front-end.ts";
 import type { AudioFormat, Decoder, DetectionDefaults, Detector, Valve } from "./ports.ts";
-import type { Millis } from "./units.ts";
+import { createResampler } from "./resample.ts";
+import { type Arrived, scoreInOrder, type Settled } from "./scoring.ts";
+import { createSpeechMeter } from "./speech.ts";
+import { Tally } from "./tally.ts";
+import { convert, type Hertz, type Millis, type Samples, samples, toMillis } from "./units.ts";
 
 export interface SessionParts {
   readonly format: AudioFormat;
@@ -30,4 +35,184 @@ export interface Session {
   channels(): readonly ChannelSummary[];
 }
 
-export declare function createSession(parts: SessionParts, commands: Observable<Command>): Session;
+/** The client's wishes over the pack's; what is absent stays. */
+export function override(defaults: DetectionDefaults, wishes: DetectionOverrides): DetectionDefaults {
+  return { ...defaults, ...wishes, thresholds: { ...defaults.thresholds, ...wishes.thresholds } };
+}
+
+export function createSession(parts: SessionParts, commands: Observable<Command>): Session {
+  const { decoder, detector, detection, format, now } = parts;
+  const { spec } = detector;
+  const frontEnd = new FrontEnd({
+    decoder,
+    clock: format.rate,
+    channels: format.channels,
+    spec,
+    hopMs: detection.hopMs,
+    minSpeechMs: detection.minSpeechMs,
+    createResampler,
+    createMeter: createSpeechMeter,
+  });
+  const verdicts = new Verdicts(parts);
+
+  const arrived = (items: readonly Item[]): readonly Arrived[] => {
+    const at = now();
+    return items.map((item) => ({ item, at }));
+  };
+  const apply = (command: Command): readonly Arrived[] => {
+    if (command.type === "update" && command.detection) verdicts.retune(command.detection);
+    return arrived(frontEnd.apply(command));
+  };
+  const events = defer(() =>
+    concat(
+      commands.pipe(map(apply)),
+      defer(() => of(arrived(frontEnd.flush()))),
+    ).pipe(
+      concatMap((items) => from(items)),
+      scoreInOrder(parts),
+      concatMap((settled) => from(verdicts.events(settled))),
+      finalize(() => {
+        frontEnd.close();
+      }),
+    ),
+  );
+  return {
+    events,
+    tMediaMs: () => frontEnd.tMediaMs,
+    channels: () =>
+      verdicts.tallies.map((tally, channel) => {
+        const { clock, gaps } = frontEnd.audioOf(channel);
+        const audioMs = toMillis(clock, format.rate);
+        return { channel, ...tally.totals(), audioMs, gapMs: toMillis(gaps, format.rate) };
+      }),
+  };
+}
+
+/** Settled items → what the session says about them. */
+class Verdicts {
+  readonly tallies: readonly Tally[];
+  readonly #clock: Hertz;
+  readonly #rate: Hertz;
+  readonly #codec: string;
+  readonly #now: () => number;
+  #detection: DetectionDefaults;
+
+  constructor({ format, detector, detection, now }: SessionParts) {
+    const { window, rate } = detector.spec;
+    this.tallies = Array.from({ length: format.channels }, () => new Tally(detection, window, rate));
+    this.#clock = format.rate;
+    this.#rate = rate;
+    this.#codec = format.encoding;
+    this.#now = now;
+    this.#detection = detection;
+  }
+
+  retune(wishes: DetectionOverrides): void {
+    this.#detection = override(this.#detection, wishes);
+    for (const tally of this.tallies) tally.retune(this.#detection);
+  }
+
+  events(settled: Settled): readonly EventBody[] {
+    switch (settled.kind) {
+      case "gap":
+        return [
+          {
+            type: "gap",
+            ...this.#times(settled.gap),
+            channel: settled.gap.channel,
+            cause: settled.gap.cause,
+          },
+        ];
+      case "reset":
+        return this.#changing(settled.channel, settled.at, (tally) => {
+          tally.reset(settled.start);
+          return [];
+        });
+      case "answered":
+        return this.#answered(settled);
+      case "missed":
+        return this.#missed(settled);
+    }
+  }
+
+  #answered(settled: Extract<Settled, { kind: "answered" }>): readonly EventBody[] {
+    const { window, answer, at } = settled;
+    return this.#changing(window.channel, this.#source(window.end), (tally) => {
+      const { llr, verdict, rolling } = tally.add(window, answer);
+      const { queueMs, inferMs } = answer.kind === "scored" ? answer.score : { queueMs: 0, inferMs: 0 };
+      const score: ScoreBody = {
+        type: "score",
+        channel: window.channel,
+        index: window.index,
+        window: this.#times({ start: this.#source(window.start), end: this.#source(window.end) }),
+        speechMs: toMillis(window.speech, this.#rate),
+        llr,
+        ...verdict,
+        provisional: window.provisional,
+        rolling,
+        quality: { ...window.quality, codec: this.#codec },
+        latencyMs: { queue: tenth(queueMs), infer: tenth(inferMs), total: tenth(this.#now() - at) },
+      };
+      return [score];
+    });
+  }
+
+  /** Only what no other window covers is lost: the fresh part. */
+  #missed({ window, cause }: Extract<Settled, { kind: "missed" }>): readonly EventBody[] {
+    const start = this.#source(samples(window.end - window.fresh));
+    const end = this.#source(window.end);
+    return this.#changing(window.channel, end, (tally) => {
+      tally.miss(cause);
+      return [{ type: "gap", channel: window.channel, ...this.#times({ start, end }), cause }];
+    });
+  }
+
+  /** What happened, and the `state` and `alert` that follow from it. */
+  #changing(
+    channel: number,
+    atSample: Samples,
+    happen: (tally: Tally) => readonly EventBody[],
+  ): readonly EventBody[] {
+    const tally = this.tallies[channel];
+    if (tally === undefined) return [];
+    const before = tally.state;
+    const evidence = tally.evidence;
+    const events = happen(tally);
+    const after = tally.state;
+    if (before.state === after.state) return events;
+    const at = { channel, atMs: toMillis(atSample, this.#clock), atSample };
+    return [
+      ...events,
+      { type: "state", from: before.state, to: after.state, reason: after.reason, ...at },
+      ...alertBetween(before, after, tally.evidence.length > 0 ? tally.evidence : evidence, at),
+    ];
+  }
+
+  /** From the detector's timeline to the source's. */
+  #source(at: Samples): Samples {
+    return convert(at, this.#rate, this.#clock);
+  }
+
+  #times({ start, end }: { readonly start: Samples; readonly end: Samples }): ScoreBody["window"] {
+    return {
+      startMs: toMillis(start, this.#clock),
+      endMs: toMillis(end, this.#clock),
+      startSample: start,
+      endSample: end,
+    };
+  }
+}
+
+/** `spoof` raises an alert; leaving it clears it. */
+function alertBetween(
+  before: State,
+  after: State,
+  evidence: readonly number[],
+  at: { readonly channel: number; readonly atMs: Millis; readonly atSample: Samples },
+): readonly EventBody[] {
+  if (after.state === "spoof") return [{ type: "alert", status: "raised", evidence, ...at }];
+  if (before.state === "spoof") return [{ type: "alert", status: "cleared", evidence, ...at }];
+  return [];
+}
+
+const tenth = (ms: number): number => Math.round(ms * 10) / 10;
