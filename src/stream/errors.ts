@@ -34,6 +34,8 @@ export interface FaultOptions extends ErrorOptions {
   readonly retryAfterMs?: number;
   /** Facts a program can read: the field at fault, the limit that was reached. Never audio. */
   readonly details?: Readonly<Record<string, string | number | boolean>>;
+  /** The `type` of the client's message that it answers. */
+  readonly inReplyTo?: string;
 }
 
 /** A failure we chose to name. Anything else that reaches an edge is a bug and becomes `internal`. */
@@ -42,12 +44,14 @@ export class Fault extends Error {
   readonly code: FaultCode;
   readonly retryAfterMs: number | undefined;
   readonly details: Readonly<Record<string, string | number | boolean>> | undefined;
+  readonly inReplyTo: string | undefined;
 
   constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, options);
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.details = options.details;
+    this.inReplyTo = options.inReplyTo;
   }
 
   get retryable(): boolean {
