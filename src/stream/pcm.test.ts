@@ -41,14 +41,23 @@ describe("readFrames", () => {
     ]);
   });
 
-  it("takes interleaved channels apart", () => {
-    const pieces = readFrames("pcm_f32le", floats(0.1, -0.1, 0.2, -0.2), [0, 1]);
-    assert.deepEqual(
-      pieces.map((piece) => piece.channel),
-      [0, 1],
-    );
-    assert.deepEqual(heard(pieces[0]), [...Float32Array.of(0.1, 0.2)]);
-    assert.deepEqual(heard(pieces[1]), [...Float32Array.of(-0.1, -0.2)]);
+  it("takes interleaved channels apart in every encoding", () => {
+    const bytes = Uint8Array.from({ length: 48 }, (_, i) => (i * 37) % 128);
+    for (const encoding of ["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw"] as const) {
+      const interleaved = heard(readFrames(encoding, bytes, [0])[0]);
+      const pieces = readFrames(encoding, bytes, [0, 1]);
+      assert.deepEqual(
+        pieces.map((piece) => piece.channel),
+        [0, 1],
+      );
+      for (const place of [0, 1]) {
+        assert.deepEqual(
+          heard(pieces[place]),
+          interleaved.filter((_, i) => i % 2 === place),
+          encoding,
+        );
+      }
+    }
   });
 
   it("keeps nothing of the chunk", () => {
