@@ -1,0 +1,269 @@
+import { WindowLost, type Detector, type DetectorSpec, type Score, type Window } from "../stream/ports.ts";
+import { batchSize } from "./batching.ts";
+import { Crew, type CrewEvent } from "./crew.ts";
+import { elect, type Elected } from "./election.ts";
+import { Job } from "./job.ts";
+import { outputWidth, toLlr } from "./llr.ts";
+import type { Model } from "./messages.ts";
+import { isGpu, type Provider, type RefusedProvider } from "./providers.ts";
+import type { Pack } from "./store.ts";
+import type { BatchAnswer, Worker } from "./worker.ts";
+
+export interface PoolOptions {
+  readonly pack: Pack;
+  /** Processes on a CPU, at least 1; a GPU gets exactly one. */
+  readonly workers: number;
+  /** Tried in this order. */
+  readonly providers: readonly Provider[];
+  /** Refuses to run on the CPU. */
+  readonly requireGpu?: boolean;
+  /** Lets `webgpu` use a software driver: for tests. */
+  readonly allowSoftwareGpu?: boolean;
+  /** How often a channel asks for a window; the pack's hop by default. */
+  readonly hopMs?: number;
+  /** Refuses a provider that takes longer for one window; the hop by default. */
+  readonly maxWindowMs?: number;
+  /** Windows that may wait, 1,024 by default; one more is shed. */
+  readonly queueLimit?: number;
+  /** A worker silent for so long over one batch is killed; by default 2 s, or 20 times the largest batch if that is more. */
+  readonly deadlineMs?: number;
+  /** Windows that wait while no worker is left are given up once in so long; 10 s by default. */
+  readonly outageMs?: number;
+  /** For opening and warming up, 60 s by default. */
+  readonly startMs?: number;
+  /** For a worker to end by itself once it is asked to, 2 s by default. */
+  readonly graceMs?: number;
+  /** For the log and the metrics; must not throw. */
+  readonly onEvent?: (event: PoolEvent) => void;
+}
+
+export type PoolEvent =
+  | CrewEvent
+  | { readonly type: "provider_refused"; readonly provider: Provider; readonly reason: string }
+  | { readonly type: "batch"; readonly windows: number; readonly ms: number };
+
+export interface PoolStats {
+  readonly queued: number;
+  readonly queueLimit: number;
+  /** Ready to serve, busy ones included. */
+  readonly workers: number;
+  readonly busy: number;
+  readonly scored: number;
+  /** Refused because the queue was full or the pool closing. */
+  readonly shed: number;
+  /** Given up with `worker_lost`. */
+  readonly lost: number;
+  readonly restarts: number;
+  /** Batches run, by the windows that were in them. */
+  readonly batches: Readonly<Record<number, number>>;
+}
+
+export interface Pool extends Detector {
+  /** What really runs the model. */
+  readonly provider: Provider;
+  /** The WebGPU device's name, where it has one. */
+  readonly adapter: string | undefined;
+  readonly refused: readonly RefusedProvider[];
+  /** Milliseconds of one worker per window, as measured at the start. */
+  readonly windowMs: number;
+  readonly workerPids: readonly number[];
+  stats(): PoolStats;
+}
+
+/** Elects a provider and starts the workers. Throws NoProvider, with each provider's reason, when none can serve. */
+export async function createPool(options: PoolOptions): Promise<Pool> {
+  const { manifest, modelPath, spec } = options.pack;
+  const model: Model = {
+    modelPath,
+    input: manifest.input.name,
+    output: manifest.output.name,
+    window: manifest.window_samples,
+    outputWidth: outputWidth(manifest.output),
+    batchSizes: manifest.batch_sizes,
+  };
+  const elected = await elect(model, {
+    providers: options.providers,
+    requireGpu: options.requireGpu ?? false,
+    allowSoftwareGpu: options.allowSoftwareGpu ?? false,
+    maxWindowMs: options.maxWindowMs ?? options.hopMs ?? spec.detection.hopMs,
+    startMs: options.startMs ?? 60_000,
+  });
+  for (const refused of elected.refused) options.onEvent?.({ type: "provider_refused", ...refused });
+  const pool = new WorkerPool(options, model, elected);
+  await pool.fill();
+  return pool;
+}
+
+class WorkerPool implements Pool {
+  readonly spec: DetectorSpec;
+  readonly provider: Provider;
+  readonly adapter: string | undefined;
+  readonly refused: readonly RefusedProvider[];
+  readonly windowMs: number;
+  readonly #options: PoolOptions;
+  readonly #model: Model;
+  readonly #queueLimit: number;
+  readonly #deadlineMs: number;
+  readonly #crew: Crew;
+  readonly #counts = { scored: 0, shed: 0, lost: 0, batches: new Map<number, number>() };
+  readonly #queue: Job[] = [];
+  #dispatching = false;
+  #closing: Promise<void> | undefined;
+  #onDrained: (() => void) | undefined;
+
+  constructor(options: PoolOptions, model: Model, elected: Elected) {
+    const { adapter, provider, refused, windowMs, worker } = elected;
+    this.spec = options.pack.spec;
+    this.provider = provider;
+    this.adapter = adapter;
+    this.refused = refused;
+    this.windowMs = windowMs;
+    this.#options = options;
+    this.#model = model;
+    this.#queueLimit = options.queueLimit ?? 1024;
+    this.#deadlineMs = options.deadlineMs ?? Math.max(2000, 20 * (model.batchSizes.at(-1) ?? 1) * windowMs);
+    this.#crew = new Crew({
+      provider,
+      model,
+      startMs: options.startMs ?? 60_000,
+      outageMs: options.outageMs ?? 10_000,
+      onReady: () => this.#dispatchSoon(),
+      onOutage: () => this.#giveUpQueue(),
+      onEvent: (event) => options.onEvent?.(event),
+    });
+    this.#crew.admit(worker);
+  }
+
+  get workerPids(): readonly number[] {
+    return this.#crew.ready.map((worker) => worker.pid);
+  }
+
+  stats(): PoolStats {
+    const { scored, shed, lost, batches } = this.#counts;
+    return {
+      queued: this.#queue.length,
+      queueLimit: this.#queueLimit,
+      workers: this.#crew.ready.length,
+      busy: this.#crew.ready.filter((worker) => worker.busy).length,
+      scored,
+      shed,
+      lost,
+      restarts: this.#crew.restarts,
+      batches: Object.fromEntries(batches),
+    };
+  }
+
+  /** Starts the workers beyond the first; one that cannot start is tried again later. */
+  async fill(): Promise<void> {
+    await this.#crew.enlist(isGpu(this.provider) ? 0 : this.#options.workers - 1);
+  }
+
+  async score(window: Window, signal: AbortSignal): Promise<Score> {
+    signal.throwIfAborted();
+    if (window.samples.length !== this.spec.window) {
+      throw new RangeError(`a window of ${window.samples.length} samples, not ${this.spec.window}`);
+    }
+    if (this.#closing !== undefined) throw this.#shed("the pool is closing");
+    if (this.#queue.length >= this.#queueLimit) throw this.#shed(`${this.#queueLimit} windows are waiting`);
+    const job = new Job(window.samples, signal, (settled) => this.#forget(settled));
+    this.#queue.push(job);
+    this.#dispatchSoon();
+    return job.promise;
+  }
+
+  /** Refuses new windows, answers those it has, and ends the workers. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#crew.settle();
+    if (!this.#drained()) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+    await this.#crew.close(this.#options.graceMs ?? 2000);
+  }
+
+  #drained(): boolean {
+    return this.#queue.length === 0 && this.#crew.ready.every((worker) => !worker.busy);
+  }
+
+  /** Waits for the rest of this turn's windows, so that sessions whose hops coincide share a batch. */
+  #dispatchSoon(): void {
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    setImmediate(() => {
+      this.#dispatching = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    const idle = this.#crew.ready.filter((worker) => !worker.busy);
+    for (const [i, worker] of idle.entries()) {
+      if (this.#queue.length === 0) break;
+      const gpu = isGpu(this.provider);
+      const size = batchSize(this.#model.batchSizes, this.#queue.length, idle.length - i, gpu);
+      void this.#run(worker, this.#queue.splice(0, size));
+    }
+    if (this.#drained()) this.#onDrained?.();
+  }
+
+  /** Never rejects: when it ends, every job is settled or back in the queue. */
+  async #run(worker: Worker, jobs: readonly Job[]): Promise<void> {
+    const sentAt = performance.now();
+    for (const job of jobs) job.sentAt = sentAt;
+    const audio = jobs.map((job) => job.samples);
+    try {
+      this.#deliver(jobs, await worker.run(audio, this.#deadlineMs));
+      this.#crew.succeed();
+      this.#counts.batches.set(jobs.length, (this.#counts.batches.get(jobs.length) ?? 0) + 1);
+      this.#options.onEvent?.({ type: "batch", windows: jobs.length, ms: performance.now() - sentAt });
+    } catch (reason) {
+      this.#retry(jobs, reason instanceof Error ? reason.message : String(reason));
+    }
+    this.#dispatchSoon();
+  }
+
+  #deliver(jobs: readonly Job[], { values, bad }: BatchAnswer): void {
+    const { manifest } = this.#options.pack;
+    const width = this.#model.outputWidth;
+    for (const [row, job] of jobs.entries()) {
+      const llr = toLlr(manifest, values.subarray(row * width, (row + 1) * width));
+      if (bad.includes(row)) {
+        job.fail(new RangeError("a window holds samples that are not finite"));
+      } else if (!Number.isFinite(llr)) {
+        job.fail(this.#lost("the model's answer is not finite"));
+      } else if (job.succeed(llr)) {
+        this.#counts.scored++;
+      }
+    }
+  }
+
+  /** A window may be lost once by no fault of its own; one that is lost twice may be what kills the workers. */
+  #retry(jobs: readonly Job[], reason: string): void {
+    const last = this.#closing === undefined ? 2 : 1;
+    const waiting = jobs.filter((job) => !job.settled);
+    for (const job of waiting) if (++job.losses >= last) job.fail(this.#lost(reason));
+    this.#queue.unshift(...waiting.filter((job) => !job.settled));
+  }
+
+  #forget(job: Job): void {
+    const at = this.#queue.indexOf(job);
+    if (at >= 0) this.#queue.splice(at, 1);
+    if (this.#closing !== undefined) this.#dispatchSoon();
+  }
+
+  #giveUpQueue(): void {
+    for (const job of [...this.#queue]) job.fail(this.#lost("no worker is running"));
+  }
+
+  #shed(why: string): WindowLost {
+    this.#counts.shed++;
+    return new WindowLost("shed", why);
+  }
+
+  #lost(why: string): WindowLost {
+    this.#counts.lost++;
+    return new WindowLost("worker_lost", why);
+  }
+}

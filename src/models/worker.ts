@@ -1,0 +1,175 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { workerEnvironment } from "./gpu-libraries.ts";
+import { audioFd, parseFromWorker, type FromWorker, type OpenModel, type ToWorker } from "./messages.ts";
+
+/** One batch's answer: output rows end to end, and the windows that could not be put to the model. */
+export interface BatchAnswer {
+  readonly values: Float32Array;
+  readonly bad: readonly number[];
+}
+
+type Pending = {
+  readonly id: number;
+  readonly timer: NodeJS.Timeout;
+  resolve(answer: BatchAnswer): void;
+  reject(reason: Error): void;
+};
+
+type Opening = { resolve(batchMs: readonly number[]): void; reject(reason: Error): void };
+
+const stderrKept = 16_384;
+const isSource = import.meta.url.endsWith(".ts");
+const entry = fileURLToPath(new URL(isSource ? "./onnx-worker.ts" : "./onnx-worker.js", import.meta.url));
+const execArgv = isSource ? ["--import", import.meta.resolve("tsx")] : [];
+
+/** An inference process: opens one model, runs one batch at a time. Killed, never asked twice. */
+export class Worker {
+  /** Settles when the process has ended, with how. Never rejects. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #audio: Writable;
+  #opening: Opening | undefined;
+  #pending: Pending | undefined;
+  #failure: string | undefined;
+  #stderr = "";
+  #batches = 0;
+
+  constructor(env: NodeJS.ProcessEnv = {}) {
+    this.#child = fork(entry, [], {
+      execArgv,
+      env: { ...workerEnvironment(process.env), ...env },
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc", "pipe"],
+    });
+    const audio = this.#child.stdio[audioFd];
+    if (!(audio instanceof Writable)) throw new Error("a worker's audio pipe is missing");
+    this.#audio = audio;
+    // A process that ends breaks its pipe; its end is what counts, and `ended` tells it.
+    audio.on("error", () => undefined);
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-stderrKept);
+    });
+    this.#child.on("message", (raw) => this.#hear(raw));
+    this.ended = this.#watchEnd();
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** The last of what the process printed. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get busy(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Resolves with milliseconds per batch size; rejects with why the model cannot be served, the process then ended. */
+  open(model: Omit<OpenModel, "type">, withinMs: number): Promise<readonly number[]> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.kill(`not ready within ${withinMs} ms`), withinMs);
+      const settle = () => {
+        clearTimeout(timer);
+        this.#opening = undefined;
+      };
+      this.#opening = {
+        resolve: (batchMs) => {
+          settle();
+          resolve(batchMs);
+        },
+        reject: (reason) => {
+          settle();
+          reject(reason);
+        },
+      };
+      this.#tell({ type: "open", ...model });
+    });
+  }
+
+  /** Scores windows of equal length. Rejects when the process ends first, killed if it is silent for `withinMs`. */
+  run(windows: readonly Float32Array[], withinMs: number): Promise<BatchAnswer> {
+    if (this.#pending !== undefined) return Promise.reject(new Error("a worker was given two batches at once"));
+    const id = this.#batches++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.kill(`no answer within ${withinMs} ms`), withinMs);
+      this.#pending = { id, timer, resolve, reject };
+      this.#tell({ type: "score", id, rows: windows.length });
+      this.#audio.cork();
+      for (const { buffer, byteOffset, byteLength } of windows) {
+        this.#audio.write(new Uint8Array(buffer, byteOffset, byteLength));
+      }
+      this.#audio.uncork();
+    });
+  }
+
+  /** Ends the process at once. */
+  kill(why: string): void {
+    this.#failure ??= why;
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Lets the process release its model and end by itself, or kills it after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.#tell({ type: "close" });
+    const timer = setTimeout(() => this.kill("did not end when asked to"), graceMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  #tell(message: ToWorker): void {
+    // The callback takes the error of a closed channel, which `ended` reports better.
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  #hear(raw: unknown): void {
+    let message: FromWorker;
+    try {
+      message = parseFromWorker(raw);
+    } catch {
+      this.kill("it sent a message that is none of ours");
+      return;
+    }
+    switch (message.type) {
+      case "ready":
+        this.#opening?.resolve(message.batchMs);
+        return;
+      case "scored":
+        this.#answer(message.id, message);
+        return;
+      case "failed":
+        this.kill(message.reason);
+        return;
+    }
+  }
+
+  #answer(id: number, answer: BatchAnswer): void {
+    const pending = this.#pending;
+    if (pending?.id !== id) return;
+    clearTimeout(pending.timer);
+    this.#pending = undefined;
+    pending.resolve(answer);
+  }
+
+  #watchEnd(): Promise<string> {
+    return new Promise((resolve) => {
+      const end = (how: string) => {
+        const why = this.#failure ?? how;
+        this.#opening?.reject(new Error(why));
+        if (this.#pending !== undefined) {
+          clearTimeout(this.#pending.timer);
+          this.#pending.reject(new Error(why));
+          this.#pending = undefined;
+        }
+        resolve(why);
+      };
+      this.#child.once("error", (reason) => end(`cannot be started: ${reason.message}`));
+      // "close" comes after "exit", once stderr has been read to its end and no pipe is left.
+      this.#child.once("exit", () => this.#audio.destroy());
+      this.#child.once("close", (code, signal) => end(signal === null ? `ended with status ${code ?? "?"}` : `ended by ${signal}`));
+    });
+  }
+}
