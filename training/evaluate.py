@@ -93,7 +93,7 @@ def channels(corpus: Corpus, spoof: bool, seconds: float, count: int) -> list[tu
 
 
 def joined(corpus: Corpus, scorer: Scorer, seconds: float, treat) -> dict:
-    """AUC of the final LLR over 10 human and 10 machine channels, and how often each state was held or reached."""
+    """AUC of the final LLR over up to 10 human and 10 machine channels, and how often each state was held or reached."""
     result, scores = {}, {}
     for label, spoof in (("human", False), ("machine", True)):
         chosen = [(name, treat(audio)) for name, audio in channels(corpus, spoof, seconds, 10)]
@@ -112,6 +112,9 @@ def joined(corpus: Corpus, scorer: Scorer, seconds: float, treat) -> dict:
 
 def main(options: argparse.Namespace) -> None:
     manifest = json.loads((options.pack / "model.json").read_text())
+    fit = json.loads((options.work / "calibration.json").read_text())
+    if any(fit[k] != manifest["calibration"][k] for k in ("id", "a", "b")):
+        raise SystemExit("the pack does not carry the calibration of this work folder")
     model = options.pack / "model.onnx"
     scorer = Scorer(session(model), manifest["calibration"]["a"], manifest["calibration"]["b"])
     corpus = Corpus(options.work)
@@ -120,14 +123,17 @@ def main(options: argparse.Namespace) -> None:
         "model": {"id": manifest["id"], "version": manifest["version"], **manifest["files"]["model.onnx"],
                   "parameters": parameters(load(None))},
         "calibration": manifest["calibration"],
+        "calibration_fit": {k: v for k, v in fit.items() if k in ("line", "factor", "channels")},
         "training_clips": sum(row["clips"] for row in manifest["training_data"]),
         "speed": measure(model),
         "conditions": {},
         "channels": {},
+        "long_channels": {},
     }
     for name, treat in conditions().items():
         result["conditions"][name] = table([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in test])
         result["channels"][name] = joined(corpus, scorer, 15, treat)
+        result["long_channels"][name] = joined(corpus, scorer, 45, treat)
         figures = result["conditions"][name]
         print(name, figures["all"], "without speaker_in_dev", figures["without_speaker_in_dev"]["eer"],
               "channels auc", result["channels"][name]["auc"], flush=True)

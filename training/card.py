@@ -1,0 +1,121 @@
+"""Write the model card: fixed words from card.md, numbers from model.json and evaluation.json."""
+
+import argparse
+import collections
+import json
+import textwrap
+from pathlib import Path
+from string import Template
+
+
+def percent(x: float) -> str:
+    """A share as a percentage with one decimal."""
+    return f"{100 * x:.1f} %"
+
+
+def with_interval(figure: dict) -> str:
+    """An EER and its interval."""
+    low, high = figure["interval"]
+    return f"{percent(figure['eer'])} ({100 * low:.1f}–{100 * high:.1f})"
+
+
+def rows(head: list[str], body: list[list]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def summary(evaluation: dict) -> str:
+    """EER by condition."""
+    body = []
+    for name, figures in evaluation["conditions"].items():
+        every = figures["all"]
+        body.append([name, with_interval(every), with_interval(figures["without_speaker_in_dev"]), every["auc"],
+                     evaluation["channels"][name]["auc"]])
+    return rows(["condition", "EER", "EER without `speaker_in_dev`", "AUC", "AUC of 15 s channels"], body)
+
+
+def systems(evaluation: dict) -> str:
+    """EER by system and condition."""
+    conditions = evaluation["conditions"]
+    first = next(iter(conditions.values()))
+    body = [[name, figure["clips"], *(with_interval(c["systems"][name]) for c in conditions.values())]
+            for name, figure in sorted(first["systems"].items(), key=lambda item: item[1]["eer"])]
+    return rows(["system", "clips", *conditions], body)
+
+
+def humans(evaluation: dict) -> str:
+    """How often human clips are taken for machines, by corpus."""
+    conditions = evaluation["conditions"]
+    first = next(iter(conditions.values()))["humans_by_corpus"]
+    body = [[name, row["clips"], *(percent(c["humans_by_corpus"][name]["p_at_least_0.8"]) for c in conditions.values())]
+            for name, row in first.items()]
+    return rows(["human corpus", "clips", *conditions], body)
+
+
+def channels(evaluation: dict) -> str:
+    """What a channel of joined clips would have shown."""
+    body = []
+    for length, name, figures in [(f"{table[name]['seconds']} s", name, table[name])
+                                  for table in (evaluation["channels"], evaluation["long_channels"]) for name in table]:
+        for label in ("human", "machine"):
+            row = figures[label]
+            share = row["share_of_windows"]
+            body.append([f"{length}, {name}", label, len(row["channels"]), row["ever_suspect"], row["ever_spoof"],
+                         *(percent(share[state]) for state in ("bonafide", "undecided", "suspect", "spoof"))])
+    return rows(["length, condition", "speech", "channels", "ever suspect", "ever spoof", "bonafide", "undecided", "suspect", "spoof"], body)
+
+
+def data(manifest: dict) -> str:
+    """Training clips by name, licences joined."""
+    table = collections.defaultdict(lambda: [0, []])
+    for row in manifest["training_data"]:
+        table[row["name"]][0] += row["clips"]
+        table[row["name"]][1].append(row["licence"])
+    return rows(["source", "clips", "licences"], [[name, clips, "; ".join(sorted(set(l)))] for name, (clips, l) in table.items()])
+
+
+def main(options: argparse.Namespace) -> None:
+    manifest = json.loads((options.pack / "model.json").read_text())
+    evaluation = json.loads(options.evaluation.read_text())
+    if evaluation["model"]["sha256"] != manifest["files"]["model.onnx"]["sha256"]:
+        raise SystemExit("evaluation.json belongs to another model.onnx")
+    speed = evaluation["speed"]
+    clean = next(iter(evaluation["conditions"].values()))
+    words = Template((Path(__file__).parent / "card.md").read_text()).substitute(
+        version=manifest["version"],
+        sha256=evaluation["model"]["sha256"],
+        size=f"{evaluation['model']['bytes']:,}",
+        parameters=f"{evaluation['model']['parameters']:,}",
+        calibration=f"LLR = {manifest['calibration']['a']} · logit {manifest['calibration']['b']:+}",
+        calibration_id=manifest["calibration"]["id"],
+        calibration_data=textwrap.fill(manifest["calibration"]["data"], 118),
+        factor=evaluation["calibration_fit"]["factor"],
+        cost_before=evaluation["calibration_fit"]["channels"]["cost_before"],
+        cost_after=evaluation["calibration_fit"]["channels"]["cost_after"],
+        channel_count=evaluation["calibration_fit"]["channels"]["channels"],
+        training_clips=f"{evaluation['training_clips']:,}",
+        human_clips=clean["human_clips"],
+        human_speakers=clean["human_speakers"],
+        machine_clips=clean["all"]["clips"],
+        system_count=len(clean["systems"]),
+        speed=rows(["batch", *speed["ms_per_window"]], [["ms", *speed["ms_per_window"].values()]]),
+        machine=f"{speed['cpu']}, {speed['runtime']}",
+        human_high=percent(clean["clips_at_or_above_p_0.8"]["human"]),
+        machine_high=percent(clean["clips_at_or_above_p_0.8"]["machine"]),
+        summary=summary(evaluation),
+        systems=systems(evaluation),
+        humans=humans(evaluation),
+        channels=channels(evaluation),
+        data=data(manifest),
+    )
+    options.card.parent.mkdir(parents=True, exist_ok=True)
+    options.card.write_text(words)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("evaluation", type=Path)
+    parser.add_argument("card", type=Path)
+    main(parser.parse_args())
