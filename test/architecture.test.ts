@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, it } from "node:test";
+
+const root = join(import.meta.dirname, "..");
+
+/** Each layer may import itself and the ones before it; `gen` and the client are below the server alone. */
+const layers = ["src/stream", "src/codec", "src/models", "src/gen", "clients/node", "src/server", "src/cli"];
+const forbidden: Readonly<Record<string, readonly string[]>> = {
+  "src/codec": ["src/gen", "clients/node"],
+  "src/models": ["src/codec", "src/gen", "clients/node"],
+  "clients/node": ["src/stream", "src/codec", "src/models"],
+  "src/server": ["clients/node"],
+};
+
+const sources = ["src", "clients/node"]
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => join(folder, file)),
+  )
+  .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.endsWith(".d.ts"));
+
+const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
+
+function importsOf(file: string): string[] {
+  const text = textOf(file);
+  const named = [...text.matchAll(/^(?:import|export)[^;]*?from "([^"]+)";/gms)];
+  const bare = [...text.matchAll(/^import "([^"]+)";/gm)];
+  const dynamic = [...text.matchAll(/\bimport\("([^"]+)"\)/g)];
+  return [...named, ...bare, ...dynamic].map(([, target = ""]) => target);
+}
+
+const layerOf = (file: string): number => layers.findIndex((layer) => file.startsWith(`${layer}/`));
+const inside = (file: string): string[] =>
+  importsOf(file)
+    .filter((name) => name.startsWith("."))
+    .map((name) => relative(root, join(root, dirname(file), name)));
+const packages = (file: string): string[] => importsOf(file).filter((name) => !name.startsWith("."));
+
+describe("architecture", () => {
+  it("finds the sources it judges", () => {
+    assert.ok(sources.length > 60, `only ${sources.length} files`);
+    for (const layer of layers)
+      assert.ok(
+        sources.some((file) => file.startsWith(layer)),
+        layer,
+      );
+  });
+
+  it("imports point one way", () => {
+    for (const file of sources) {
+      for (const target of inside(file)) {
+        assert.ok(layerOf(target) <= layerOf(file), `${file} must not import ${target}`);
+        const layer = layers[layerOf(file)] ?? "";
+        const banned = forbidden[layer]?.find((other) => target.startsWith(`${other}/`));
+        assert.equal(banned, undefined, `${file} must not import ${target}`);
+      }
+    }
+  });
+
+  it("the core imports nothing from outside but rxjs", () => {
+    for (const file of sources.filter((name) => name.startsWith("src/stream/"))) {
+      for (const name of packages(file)) assert.equal(name, "rxjs", `${file} imports ${name}`);
+    }
+  });
+
+  it("only the inference worker loads ONNX Runtime", () => {
+    const users = sources.filter((file) => packages(file).includes("onnxruntime-node"));
+    assert.deepEqual(users, ["src/models/onnx-worker.ts"]);
+  });
+
+  it("only the configuration reads the environment, and only the CLI ends the process", () => {
+    const readers = sources.filter((file) => /\bprocess\.env\b/.test(textOf(file)));
+    assert.deepEqual(
+      readers.filter((file) => file !== "src/server/config.ts"),
+      [],
+    );
+    const enders = sources.filter((file) => /\bprocess\.exit\(/.test(textOf(file)));
+    assert.deepEqual(
+      enders.filter((file) => !file.startsWith("src/cli/") && file !== "src/models/onnx-worker.ts"),
+      [],
+    );
+  });
+
+  it("has no cycles", () => {
+    const done = new Set<string>();
+    const path: string[] = [];
+    const visit = (file: string): void => {
+      assert.ok(!path.includes(file), `cycle: ${[...path, file].join(" → ")}`);
+      if (done.has(file)) return;
+      path.push(file);
+      for (const target of inside(file)) if (sources.includes(target)) visit(target);
+      path.pop();
+      done.add(file);
+    };
+    for (const file of sources) visit(file);
+  });
+});
