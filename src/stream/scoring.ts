@@ -94,7 +94,7 @@ class Run {
   #enqueue(queue: Entry[], window: Window, at: number): void {
     if (this.#scoring.pace === "live") this.#shedWaiting(queue);
     queue.push({ state: "waiting", window, at });
-    this.#count(+1);
+    this.#count(1);
   }
 
   #shedWaiting(queue: Entry[]): void {

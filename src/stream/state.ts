@@ -9,12 +9,15 @@ const minSpoofWindows = 2;
  * another state, so no single window crosses from one to the other.
  */
 export function nextState(from: State, p: number, windows: number, thresholds: Thresholds): State {
-  const { suspect, spoof, bonafide, suspectExit, spoofExit } = thresholds;
-  const was = from.state;
-  if (was === "spoof" && p >= spoofExit) return from;
-  if (p >= spoof && windows >= minSpoofWindows && was !== "bonafide") return { state: "spoof", reason: null };
-  if (p >= suspect) return { state: "suspect", reason: null };
-  if ((was === "suspect" || was === "spoof") && p >= suspectExit) return { state: "suspect", reason: null };
-  if (p <= bonafide) return { state: "bonafide", reason: null };
+  if (from.state === "spoof" && p >= thresholds.spoofExit) return from;
+  if (p >= thresholds.spoof && windows >= minSpoofWindows && from.state !== "bonafide") {
+    return { state: "spoof", reason: null };
+  }
+  if (p >= (wasAccused(from) ? Math.min(thresholds.suspectExit, thresholds.suspect) : thresholds.suspect)) {
+    return { state: "suspect", reason: null };
+  }
+  if (p <= thresholds.bonafide) return { state: "bonafide", reason: null };
   return { state: "undecided", reason: "inconclusive" };
 }
+
+const wasAccused = ({ state }: State): boolean => state === "suspect" || state === "spoof";
