@@ -106,7 +106,13 @@ describe("createResampler", () => {
     });
   }
 
-  for (const [from, to] of [...usualRates.map((rate) => [rate, 16000] as const), [16000, 44100] as const]) {
+  const oddRatios = [
+    [16000, 44100],
+    [192000, 16000],
+    [44056, 16000],
+    [4000, 16000],
+  ] as const;
+  for (const [from, to] of [...usualRates.map((rate) => [rate, 16000] as const), ...oddRatios]) {
     it(`gives the same bits for any split, from ${from} to ${to} Hz`, () => {
       const input = noise(3001);
       const expected = resample(input, from, to, atOnce);

@@ -10,7 +10,7 @@ const cutoff = 0.985;
 /** Samples that are converted at a time: it bounds a resampler's memory, whatever the length of a block. */
 const sliceLength = 1024;
 /** Rates that are in use at once are few; anything beyond is rebuilt when it is next asked for. */
-const maxCachedBanks = 32;
+const maxCachedBanks = 16;
 
 /** Every fractional delay of one low-pass filter, for a ratio in lowest terms. */
 interface FilterBank {
@@ -31,7 +31,8 @@ const banks = new Map<string, FilterBank>();
  *
  * Output sample n lies at input time n · from / to exactly, so the filter adds no delay to the timeline: a sample
  * only comes out later, when the half filter after it has come in. N samples pushed and flushed give
- * ceil(N · to / from). The same output, bit for bit, for any split of the input.
+ * ceil(N · to / from). The same output, bit for bit, for any split of the input. A ratio's filters are built once and
+ * shared; they number `to` over the rates' greatest common divisor, so callers keep odd rates out.
  */
 export function createResampler(from: Hertz, to: Hertz): Resampler {
   return from === to ? new Copy() : new Polyphase(bankFor(from, to));
