@@ -3,10 +3,11 @@ import { describe, it } from "node:test";
 import { checkFormat, opusRates, pcmRates } from "./decode-format.ts";
 import { createDecoder } from "./decode.ts";
 import { Fault } from "./errors.ts";
-import type { OpusCodec, OutlinePacket } from "./opus-pieces.ts";
+import { parseOpusPacket } from "./opus-packet.ts";
+import type { OpusCodec } from "./opus-pieces.ts";
 import type { AudioFormat, Decoder, Piece } from "./ports.ts";
 import { encodings, framings } from "./ports.ts";
-import { hertz, samples } from "./units.ts";
+import { hertz } from "./units.ts";
 
 type Run = { readonly audio: number[] } | { readonly gap: number; readonly cause: string };
 
@@ -51,10 +52,13 @@ function sequenced(channel: number, seq: number, timestamp: number, payload: Uin
 
 const pcm16 = (...values: number[]): Uint8Array => new Uint8Array(Int16Array.from(values).buffer);
 
-/** A codec whose packets say their length in 2.5 ms (0: broken) and their level in 1/8. */
-const outline: OutlinePacket = ([units = 0]) =>
-  units === 0 || units > 48 ? undefined : { duration: samples(units * 120), isDtx: false };
+/** First bytes (RFC 6716 §3.1) of packets of 20, 10 and 2.5 ms. */
+const toc = { 20: 31 << 3, 10: 30 << 3, 2.5: 28 << 3 } as const;
+const opusPacket = (ms: keyof typeof toc, level: number): Uint8Array => Uint8Array.of(toc[ms], level, 0);
+/** It claims to hold no frame. */
+const brokenPacket = Uint8Array.of(3, 0);
 
+/** Decodes a packet to the level, in 1/8, that its second byte says. */
 function fakeOpus(): OpusCodec & { readonly log: string[] } {
   const log: string[] = [];
   return {
@@ -62,10 +66,12 @@ function fakeOpus(): OpusCodec & { readonly log: string[] } {
     open(channels) {
       log.push(`open ${channels}`);
       return {
-        decode: ([units = 0, level = 0]) =>
-          outline(Uint8Array.of(units)) === undefined
-            ? undefined
-            : Array.from({ length: channels }, () => new Float32Array(units * 40).fill(level / 8)),
+        decode(packet) {
+          const duration = parseOpusPacket(packet)?.duration;
+          if (duration === undefined) return undefined;
+          const level = (packet[1] ?? 0) / 8;
+          return Array.from({ length: channels }, () => new Float32Array(duration / 3).fill(level));
+        },
         close: () => log.push("close"),
       };
     },
@@ -120,7 +126,7 @@ describe("checkFormat", () => {
 describe("createDecoder", () => {
   it("gives PCM at the source's rate and Opus at 16 kHz", () => {
     assert.equal(createDecoder(format("pcm_mulaw", "raw"), undefined).rate, 8000);
-    assert.equal(createDecoder(format("opus", "packet"), fakeOpus(), outline).rate, 16000);
+    assert.equal(createDecoder(format("opus", "packet"), fakeOpus()).rate, 16000);
   });
 
   it("refuses a format that it cannot decode, and Opus without a codec", () => {
@@ -133,7 +139,7 @@ describe("createDecoder", () => {
     for (const encoding of encodings) {
       for (const framing of framings) {
         if (encoding === "opus" && framing === "raw") continue;
-        const decoder = createDecoder(format(encoding, framing), fakeOpus(), outline);
+        const decoder = createDecoder(format(encoding, framing), fakeOpus());
         assert.deepEqual(decoder.push(new Uint8Array(0)), []);
       }
     }
@@ -211,8 +217,8 @@ describe("packet framing", () => {
 
   it("decodes stereo Opus with one decoder", () => {
     const opus = fakeOpus();
-    const decoder = createDecoder(format("opus", "packet", 2), opus, outline);
-    const pieces = decode(decoder, [Uint8Array.of(8, 4), Uint8Array.of(0, 0)]);
+    const decoder = createDecoder(format("opus", "packet", 2), opus);
+    const pieces = decode(decoder, [opusPacket(20, 4), brokenPacket]);
     decoder.close();
     decoder.close();
     const expected: Run[] = [{ audio: Array<number>(320).fill(0.5) }, { gap: 960, cause: "undecodable" }];
@@ -221,9 +227,9 @@ describe("packet framing", () => {
   });
 
   it("ends an Opus session whose packets are mostly broken", () => {
-    const decoder = createDecoder(format("opus", "packet"), fakeOpus(), outline);
-    for (let n = 0; n < 49; n++) assert.equal(decoder.push(Uint8Array.of(0)).length, 1);
-    assert.throws(() => decoder.push(Uint8Array.of(0)), isFault("undecodable_audio"));
+    const decoder = createDecoder(format("opus", "packet"), fakeOpus());
+    for (let n = 0; n < 49; n++) assert.equal(decoder.push(brokenPacket).length, 1);
+    assert.throws(() => decoder.push(brokenPacket), isFault("undecodable_audio"));
   });
 });
 
@@ -262,12 +268,12 @@ describe("sequenced framing", () => {
 
   it("declares silence and loss between Opus packets at 48 kHz, whatever their length", () => {
     const opus = fakeOpus();
-    const decoder = createDecoder(format("opus", "sequenced", 2), opus, outline);
+    const decoder = createDecoder(format("opus", "sequenced", 2), opus);
     const pieces = decode(decoder, [
-      sequenced(1, 0, 0, Uint8Array.of(8, 4)),
-      sequenced(1, 1, 960 + 48000, Uint8Array.of(1, 2)),
-      sequenced(1, 3, 960 + 48000 + 120 + 2880, Uint8Array.of(4, 4)),
-      sequenced(1, 4, 960 + 48000 + 120 + 2880 + 480, Uint8Array.of(0, 0)),
+      sequenced(1, 0, 0, opusPacket(20, 4)),
+      sequenced(1, 1, 960 + 48000, opusPacket(2.5, 2)),
+      sequenced(1, 3, 960 + 48000 + 120 + 2880, opusPacket(10, 4)),
+      sequenced(1, 4, 960 + 48000 + 120 + 2880 + 480, brokenPacket),
     ]);
     assert.deepEqual(timeline(pieces, 0), []);
     assert.deepEqual(timeline(pieces, 1), [
@@ -290,10 +296,7 @@ describe("sequenced framing", () => {
         return opus.open(channels);
       },
     };
-    assert.throws(
-      () => createDecoder(format("opus", "sequenced", 2), scarce, outline),
-      isFault("at_capacity"),
-    );
+    assert.throws(() => createDecoder(format("opus", "sequenced", 2), scarce), isFault("at_capacity"));
     assert.deepEqual(opus.log, ["open 1", "close"]);
   });
 
@@ -340,7 +343,7 @@ describe("hostile bytes", () => {
       const encoding = encodings[round % encodings.length] ?? "opus";
       const framing = framings[Math.floor(round / encodings.length) % framings.length] ?? "packet";
       if (encoding === "opus" && framing === "raw") continue;
-      const decoder = createDecoder(format(encoding, framing, 2), fakeOpus(), outline);
+      const decoder = createDecoder(format(encoding, framing, 2), fakeOpus());
       try {
         for (let n = 0; n < 150; n++) pieces += checkPieces(decoder.push(hostileChunk(random, framing)), 2);
         pieces += checkPieces(decoder.flush(), 2);

@@ -3,7 +3,7 @@ import { Fault } from "./errors.ts";
 import { assertWholeFrames, FrameCutter, readSequenced } from "./framing.ts";
 import type { Ordered } from "./jitter.ts";
 import { ReorderBuffer } from "./jitter.ts";
-import type { OpusCodec, OutlinePacket } from "./opus-pieces.ts";
+import type { OpusCodec } from "./opus-pieces.ts";
 import { opusOutputRate, OpusPackets, PacketHealth } from "./opus-pieces.ts";
 import type { PcmEncoding } from "./pcm.ts";
 import { bytesPerSample, readFrames } from "./pcm.ts";
@@ -23,15 +23,11 @@ interface PacketReader {
  * The {@link Decoder} for a format; `opus` may be absent where Opus is not to be decoded. A chunk of no bytes is
  * ignored in every framing. Throws an `unsupported_audio` Fault for a format that {@link checkFormat} refuses.
  */
-export function createDecoder(
-  format: AudioFormat,
-  opus: OpusCodec | undefined,
-  outline: OutlinePacket = () => undefined,
-): Decoder {
+export function createDecoder(format: AudioFormat, opus: OpusCodec | undefined): Decoder {
   const understood = checkFormat(format);
   const { framing, channels } = understood;
   const rate = understood.encoding === "opus" ? opusOutputRate : understood.rate;
-  const openReader = readerFor(understood, opus, outline);
+  const openReader = readerFor(understood, opus);
   switch (framing) {
     case "raw":
       return new RawDecoder(rate, bytesPerFrame(understood), openReader(allOf(channels)));
@@ -57,13 +53,12 @@ function bytesPerFrame(format: AudioFormat): number {
 function readerFor(
   format: AudioFormat,
   opus: OpusCodec | undefined,
-  outline: OutlinePacket,
 ): (channels: readonly number[]) => PacketReader {
   const { encoding } = format;
   if (encoding !== "opus") return (channels) => new PcmPackets(encoding, channels);
   if (opus === undefined) throw new Fault("unsupported_audio", "Opus is not decoded here");
   const health = new PacketHealth();
-  return (channels) => new OpusPackets(opus.open(channels.length === 2 ? 2 : 1), channels, outline, health);
+  return (channels) => new OpusPackets(opus.open(channels.length === 2 ? 2 : 1), channels, health);
 }
 
 /** One reader per channel, or none at all if one cannot be had. */

@@ -1,17 +1,30 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Fault } from "./errors.ts";
-import type { OpusStream, OutlinePacket } from "./opus-pieces.ts";
+import { parseOpusPacket } from "./opus-packet.ts";
+import type { OpusStream } from "./opus-pieces.ts";
 import { OpusPackets, PacketHealth } from "./opus-pieces.ts";
 import type { Piece } from "./ports.ts";
 import { samples } from "./units.ts";
 
-/** A packet of this suite: how many 2.5 ms it claims (255: nothing), what it is, and the level it decodes to. */
-const packet = (units: number, kind: "sound" | "dtx" | "broken" | "odd" = "sound", level = 1): Uint8Array =>
-  Uint8Array.of(units, ["sound", "dtx", "broken", "odd"].indexOf(kind), level);
+/** First bytes (RFC 6716 §3.1) of packets by their duration in units of 2.5 ms. */
+const tocs: Readonly<Record<number, number>> = {
+  1: 28 << 3,
+  2: 29 << 3,
+  4: 30 << 3,
+  8: 31 << 3,
+  16: 10 << 3,
+  24: 11 << 3,
+  48: (11 << 3) | 1,
+};
+const kinds = ["sound", "broken", "odd"] as const;
 
-const outline: OutlinePacket = ([units = 255, kind]) =>
-  units === 255 ? undefined : { duration: samples(units * 120), isDtx: kind === 1 };
+/** A packet as {@link FakeStream} understands it; its samples start at level / 4. */
+const packet = (units: number, kind: (typeof kinds)[number] = "sound", level = 1): Uint8Array =>
+  Uint8Array.of(tocs[units] ?? 0, kinds.indexOf(kind), level, 0, 0);
+const dtxPacket = (level: number): Uint8Array => Uint8Array.of(tocs[8] ?? 0, level);
+/** It claims to hold no frame. */
+const shapeless = Uint8Array.of(3, 0, 5, 0, 0);
 
 class FakeStream implements OpusStream {
   readonly heard: number[] = [];
@@ -22,10 +35,11 @@ class FakeStream implements OpusStream {
     this.channels = channels;
   }
 
-  decode([units = 0, kind = 0, level = 0]: Uint8Array): readonly Float32Array[] | undefined {
+  decode(bytes: Uint8Array): readonly Float32Array[] | undefined {
+    const [kind = 0, level = 0] = bytes.length === 2 ? [0, bytes[1]] : bytes.subarray(1);
     this.heard.push(level);
-    if (kind === 2) return undefined;
-    const length = units * 40 + (kind === 3 ? 1 : 0);
+    if (kind === 1) return undefined;
+    const length = (parseOpusPacket(bytes)?.duration ?? 960) / 3 + (kind === 2 ? 1 : 0);
     return Array.from({ length: this.channels }, (_, channel) =>
       Float32Array.from({ length }, (_, i) => level / 4 + channel + i / 65536),
     );
@@ -38,7 +52,7 @@ class FakeStream implements OpusStream {
 
 function open(channels: readonly number[] = [0]) {
   const stream = new FakeStream(channels.length);
-  const reader = new OpusPackets(stream, channels, outline, new PacketHealth());
+  const reader = new OpusPackets(stream, channels, new PacketHealth());
   const read = (bytes: Uint8Array, overlap = 0) =>
     reader.read(bytes, reader.duration(bytes), samples(overlap));
   return { stream, reader, read };
@@ -75,19 +89,18 @@ describe("OpusPackets", () => {
 
   it("takes the previous packet's duration when a packet claims none, 20 ms at first", () => {
     const { read } = open();
-    assert.deepEqual(told(read(packet(255, "broken"))), ["0: 960 undecodable"]);
+    assert.deepEqual(told(read(shapeless)), ["0: 960 undecodable"]);
     read(packet(24));
-    assert.deepEqual(told(read(packet(255, "broken"))), ["0: 2880 undecodable"]);
+    assert.deepEqual(told(read(shapeless)), ["0: 2880 undecodable"]);
   });
 
   it("does not believe a decoder that gives another length than was claimed", () => {
     assert.deepEqual(told(open().read(packet(8, "odd"))), ["0: 960 undecodable"]);
-    assert.deepEqual(told(open().read(packet(255))), ["0: 960 undecodable"]);
   });
 
   it("makes a DTX packet a gap, and lets the decoder hear it", () => {
     const { read, stream } = open();
-    assert.deepEqual(told(read(packet(8, "dtx", 7))), ["0: 960 dtx"]);
+    assert.deepEqual(told(read(dtxPacket(7))), ["0: 960 dtx"]);
     assert.deepEqual(stream.heard, [7]);
   });
 
@@ -103,7 +116,7 @@ describe("OpusPackets", () => {
     assert.deepEqual(told(read(packet(8), 240)), [`0: 240 from ${16384 + 80}`]);
     assert.deepEqual(told(read(packet(8), 241)), ["0: 2 loss", `0: 239 from ${16384 + 81}`]);
     assert.deepEqual(told(read(packet(8), 960)), []);
-    assert.deepEqual(told(read(packet(8, "dtx"), 300)), ["0: 660 dtx"]);
+    assert.deepEqual(told(read(dtxPacket(1), 300)), ["0: 660 dtx"]);
     assert.deepEqual(told(read(packet(8, "broken"), 960)), []);
     assert.equal(stream.heard.length, 5);
   });

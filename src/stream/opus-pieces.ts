@@ -1,4 +1,5 @@
 import { Fault } from "./errors.ts";
+import { parseOpusPacket } from "./opus-packet.ts";
 import { toPieces } from "./pcm.ts";
 import type { GapCause, Piece } from "./ports.ts";
 import type { Samples } from "./units.ts";
@@ -21,15 +22,6 @@ export interface OpusStream {
   decode(packet: Uint8Array): readonly Float32Array[] | undefined;
   close(): void;
 }
-
-/** What a packet says about itself without being decoded. */
-export interface PacketOutline {
-  readonly duration: Samples;
-  readonly isDtx: boolean;
-}
-
-/** Reads a packet's outline; `undefined` if it has none. */
-export type OutlinePacket = (packet: Uint8Array) => PacketOutline | undefined;
 
 const packetsJudged = 50;
 const assumedDuration = samples(960);
@@ -61,32 +53,31 @@ export class PacketHealth {
 export class OpusPackets {
   readonly #stream: OpusStream;
   readonly #channels: readonly number[];
-  readonly #outline: OutlinePacket;
   readonly #health: PacketHealth;
   #lastDuration: Samples = assumedDuration;
   #isClosed = false;
 
-  constructor(stream: OpusStream, channels: readonly number[], outline: OutlinePacket, health: PacketHealth) {
+  constructor(stream: OpusStream, channels: readonly number[], health: PacketHealth) {
     this.#stream = stream;
     this.#channels = channels;
-    this.#outline = outline;
     this.#health = health;
   }
 
   /** At the Opus clock. */
   duration(packet: Uint8Array): Samples {
     if (packet.length === 0) return samples(0);
-    this.#lastDuration = this.#outline(packet)?.duration ?? this.#lastDuration;
+    this.#lastDuration = parseOpusPacket(packet)?.duration ?? this.#lastDuration;
     return this.#lastDuration;
   }
 
   /** `duration` as {@link duration} gave it; the first `overlap` of it was already covered and is not given again. */
   read(packet: Uint8Array, duration: Samples, overlap: Samples): Piece[] {
     if (packet.length === 0) return [];
-    const blocks = this.#decode(packet, duration);
+    const shape = parseOpusPacket(packet);
+    const blocks = shape === undefined ? undefined : this.#decode(packet, duration);
     this.#health.add(blocks === undefined);
     if (blocks === undefined) return this.#gap(duration - overlap, "undecodable");
-    if (this.#outline(packet)?.isDtx === true) return this.#gap(duration - overlap, "dtx");
+    if (shape?.dtx === true) return this.#gap(duration - overlap, "dtx");
     const skipped = Math.ceil(overlap / clockPerSample);
     // A third of a sample cannot be given: what is left of it is a hole, so that the clock stays exact.
     const hole = this.#gap(Math.min(skipped * clockPerSample, duration) - overlap, "loss");
