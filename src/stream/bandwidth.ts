@@ -1,24 +1,41 @@
 import { powerSpectrum } from "./fft.ts";
 
-const spectrum = powerSpectrum(512);
-const frames = 24;
-/** A band this far below the strongest one carries no speech. */
-const floorDb = -50;
+const frameSize = 512;
+const bins = frameSize / 2;
+/** Frames looked at, spread evenly over the window. */
+const frameCount = 36;
+/** Frequencies this far under the strongest carry nothing: −45 dB. */
+const relativeFloor = 10 ** -4.5;
+/** Bins in a row that must stand out, so that no single one decides: about as wide as the window smears a tone. */
+const neighbours = 5;
 
-/** The highest frequency that carries speech energy in a window, from the mean spectrum of frames spread over it. */
+const spectrum = powerSpectrum(frameSize);
+const power = new Float64Array(bins);
+const total = new Float64Array(bins);
+
+/**
+ * The highest frequency in Hz at which a window has energy no more than 45 dB under its strongest, averaged over
+ * the window, so the loud frames decide. Noise counts too: it came through the same channel as the speech.
+ * 0 for silence, and for less than 512 samples.
+ */
 export function estimateBandwidthHz(samples: Float32Array, rate: number): number {
-  const { size } = spectrum;
-  if (samples.length < size) return 0;
-  const mean = new Float64Array(size / 2);
-  const frame = new Float64Array(size / 2);
-  const step = Math.max(1, Math.floor((samples.length - size) / frames));
-  for (let at = 0; at + size <= samples.length; at += step) {
-    spectrum.compute(samples, at, frame);
-    for (let k = 0; k < mean.length; k++) mean[k] = (mean[k] ?? 0) + (frame[k] ?? 0);
+  const room = samples.length - frameSize;
+  if (room < 0) return 0;
+  total.fill(0);
+  for (let i = 0; i < frameCount; i++) {
+    spectrum.compute(samples, Math.floor((room * i) / (frameCount - 1)), power);
+    for (let k = 0; k < bins; k++) total[k] = (total[k] ?? 0) + (power[k] ?? 0);
   }
-  let most = 0;
-  for (let k = 2; k < mean.length; k++) most = Math.max(most, mean[k] ?? 0);
-  const least = most * 10 ** (floorDb / 10);
-  for (let k = mean.length - 1; k > 1; k--) if ((mean[k] ?? 0) > least) return ((k + 1) * rate) / size;
-  return 0;
+  return ((highest(total) + 1) * rate) / frameSize;
+}
+
+/** The highest bin that stands out together with its neighbours, or -1. */
+function highest(powers: Float64Array): number {
+  const floor = powers.reduce((a, b) => Math.max(a, b), 0) * relativeFloor;
+  let run = 0;
+  for (let k = bins - 1; k >= 0; k--) {
+    run = (powers[k] ?? 0) > floor ? run + 1 : 0;
+    if (run === neighbours) return k + (neighbours - 1) / 2;
+  }
+  return -1;
 }
