@@ -3,6 +3,7 @@ import type { Model } from "./messages.ts";
 import {
   isGpu,
   isSoftwareAdapter,
+  loaderError,
   NoProvider,
   vulkanAdapter,
   type Provider,
@@ -45,7 +46,7 @@ export async function elect(model: Model, on: Conditions): Promise<Elected> {
     try {
       return { ...(await tryOut(provider, model, on)), refused };
     } catch (reason) {
-      refused.push({ provider, reason: reason instanceof Error ? reason.message.trim() : String(reason) });
+      refused.push({ provider, reason: reason instanceof Error ? reason.message : String(reason) });
     }
   }
   throw new NoProvider(refused);
@@ -67,7 +68,9 @@ async function tryOut(
   } catch (reason) {
     worker.kill("not elected");
     await worker.ended;
-    throw reason;
+    const why = reason instanceof Error ? reason.message.trim() : String(reason);
+    const detail = loaderError(worker.stderr);
+    throw new Error(detail === undefined ? why : `${why}: ${detail}`, { cause: reason });
   }
 }
 

@@ -35,3 +35,8 @@ export const isSoftwareAdapter = (adapter: string): boolean => softwareAdapters.
 export function vulkanAdapter(stderr: string): string | undefined {
   return [...stderr.matchAll(/Using "([^"]+)" with driver/g)].at(-1)?.[1];
 }
+
+/** Which shared library could not be loaded and why: ONNX Runtime throws less than it prints to stderr. */
+export function loaderError(stderr: string): string | undefined {
+  return /Failed to load library \S+ with error: (.+)/.exec(stderr)?.[1];
+}
