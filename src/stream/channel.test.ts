@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fakeSpec, nonZeroMeter, passThrough } from "../../test/support/fakes.ts";
 import { Channel, type Found } from "./channel.ts";
+import { Fault } from "./errors.ts";
 import type { GapCause, Window } from "./ports.ts";
 import { hertz, samples } from "./units.ts";
 
@@ -170,6 +171,18 @@ describe("Channel", () => {
     assert.deepEqual(windowsOf(track.separate()).map(span), [[0.5 * second, 4.5 * second]]);
     const after = windowsOf([...track.push(audio(0, 5 * second)), ...track.flush()]);
     assert.ok(after.length > 0 && after.every((w) => w.start >= 4.5 * second));
+  });
+
+  it("ends a timeline of countless tiny gaps, and bears an unlucky one", () => {
+    const torn = (length: number) => () => {
+      const track = channel();
+      for (let i = 0; i < 300; i++) {
+        track.push(audio(0, length));
+        track.push(gap(length, "undecodable"));
+      }
+    };
+    assert.throws(torn(1), (reason) => reason instanceof Fault && reason.code === "undecodable_audio");
+    assert.doesNotThrow(torn(160));
   });
 
   it("survives a much shorter hop asked for on the way", () => {

@@ -1,4 +1,5 @@
 import { estimateBandwidthHz } from "./bandwidth.ts";
+import { Fault } from "./errors.ts";
 import type { DetectorSpec, GapCause, Piece, Quality, Resampler, SpeechMeter, Window } from "./ports.ts";
 import { Ring } from "./ring.ts";
 import { convert, type Hertz, type Samples, samples } from "./units.ts";
@@ -39,6 +40,9 @@ const maxSilenceMs = 1000;
 /** A gap that goes on is reported in parts of this length. */
 const maxGapEventMs = 5000;
 
+/** More gaps than this in one second of a channel are not a call: each is an event that may not be dropped. */
+const maxGapsPerSecond = 100;
+
 /** These end the run of windows whatever their length: the two sides may be different moments of a call. */
 const separating: ReadonlySet<GapCause> = new Set(["paused", "discarded", "client_declared"]);
 
@@ -72,6 +76,9 @@ export class Channel {
   #hole = 0;
   #lost = 0;
   #separated = false;
+  /** Gaps opened since `#gapsSince`. */
+  #gapsOpened = 0;
+  #gapsSince = 0;
   /** Lost stretches that a window may still overlap. */
   #losses: { start: number; end: number }[] = [];
 
@@ -102,6 +109,7 @@ export class Channel {
     if (minSpeechMs !== undefined) this.#minSpeech = minSpeechMs * perMs;
   }
 
+  /** Throws an `undecodable_audio` Fault for a timeline that is more holes than sound. */
   push(piece: Piece): Found[] {
     const found: Found[] = [];
     if (piece.kind === "gap") this.#gap(piece.length, piece.cause, found);
@@ -161,6 +169,7 @@ export class Channel {
   #openGap(length: number, cause: GapCause, found: Found[]): void {
     if (this.#open?.cause !== cause) {
       this.#closeGap(found);
+      this.#countGap();
       this.#open = { start: this.#clock, end: this.#clock, cause };
     }
     this.#open.end += length;
@@ -169,6 +178,16 @@ export class Channel {
       const { start } = this.#open;
       this.#report(start, start + most, cause, found);
       this.#open.start += most;
+    }
+  }
+
+  #countGap(): void {
+    if (this.#clock - this.#gapsSince > this.#parts.clock) {
+      this.#gapsSince = this.#clock;
+      this.#gapsOpened = 0;
+    }
+    if (++this.#gapsOpened > maxGapsPerSecond) {
+      throw new Fault("undecodable_audio", `more than ${maxGapsPerSecond} gaps in a second`);
     }
   }
 
