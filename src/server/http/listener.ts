@@ -1,0 +1,49 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { WebSocketDoor } from "../websocket/transport.ts";
+
+/** The HTTP server with its WebSockets, listening. */
+export interface HttpListener {
+  readonly url: string;
+  /** Takes no more connections, and ends those that only wait for another request. */
+  close(): Promise<void>;
+}
+
+/** Rejects when the address cannot be had. */
+export async function listenHttp(
+  address: { readonly host: string; readonly port: number },
+  router: RequestListener,
+  door: WebSocketDoor,
+): Promise<HttpListener> {
+  const server = createServer(
+    // Slow headers or bodies are a way to hold connections; 16 MiB in two minutes is slow enough for anyone.
+    { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: 5000, maxHeaderSize: 16_384 },
+    router,
+  );
+  server.on("upgrade", (request, socket, head) => {
+    door.upgrade(request, socket, head);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(address.port, address.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return { url: toUrl(server.address()), close: () => closeServer(server) };
+}
+
+function toUrl(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+    server.closeAllConnections();
+  });
+}
