@@ -33,8 +33,8 @@ class NetworkMeter implements SpeechMeter {
   readonly #logOdds = new Float32Array(headCount);
   /** Of the steps that are past review: 1 for speech. */
   readonly #judged = new Uint8Array(keptSteps);
-  /** Samples of each frame that no hole swallowed. */
-  readonly #heard = new Uint16Array(keptFrames);
+  /** Samples of each frame that lie in holes. */
+  readonly #lost = new Uint16Array(keptFrames);
   /** Samples of time so far, holes included. */
   #time = 0;
 
@@ -45,12 +45,12 @@ class NetworkMeter implements SpeechMeter {
   skip(length: number): void {
     if (!Number.isInteger(length) || length < 0)
       throw new RangeError(`a hole cannot be ${length} samples long`);
+    const settling = ((stepLength - (this.#time % stepLength)) % stepLength) + forgetSteps * stepLength;
     // Whole steps that find nothing but silence in memory, and leave nothing else, need no computing.
-    const idle = Math.max(0, Math.floor(length / stepLength) - forgetSteps);
-    for (let left = length - idle * stepLength; left > 0; left -= stepLength) {
-      this.#advance(silence, Math.min(left, stepLength), false);
-    }
+    const idle = Math.max(0, Math.floor((length - settling) / stepLength));
+    this.#pass(Math.min(length, settling));
     this.#time += idle * stepLength;
+    this.#pass(Math.max(0, length - settling) - idle * stepLength);
   }
 
   speech(start: number, end: number): number {
@@ -61,7 +61,8 @@ class NetworkMeter implements SpeechMeter {
     for (let frame = Math.floor(start / frameHop); frame * frameHop < end; frame++) {
       if (!this.#isSpeech(Math.floor(frame / framesPerStep))) continue;
       const overlap = Math.min(end, (frame + 1) * frameHop) - Math.max(start, frame * frameHop);
-      total += Math.min(overlap, this.#heard[frame % keptFrames] ?? 0);
+      // Where in a frame a hole lies is not kept: it is taken to lie within the part that was asked for.
+      total += Math.max(0, overlap - (this.#lost[frame % keptFrames] ?? 0));
     }
     return total;
   }
@@ -79,17 +80,23 @@ class NetworkMeter implements SpeechMeter {
       const filled = this.#time % stepLength;
       const taken = Math.min(length - at, frameHop - (filled % frameHop));
       this.#samples.set(source.subarray(at, at + taken), lookBack + filled);
-      this.#hear(taken, audible);
+      this.#lose(audible ? 0 : taken);
       this.#time += taken;
       at += taken;
       if (this.#time % stepLength === 0) this.#finishStep();
     }
   }
 
-  #hear(count: number, audible: boolean): void {
+  #pass(length: number): void {
+    for (let left = length; left > 0; left -= stepLength) {
+      this.#advance(silence, Math.min(left, stepLength), false);
+    }
+  }
+
+  #lose(count: number): void {
     const slot = Math.floor(this.#time / frameHop) % keptFrames;
-    const before = this.#time % frameHop === 0 ? 0 : (this.#heard[slot] ?? 0);
-    this.#heard[slot] = before + (audible ? count : 0);
+    const before = this.#time % frameHop === 0 ? 0 : (this.#lost[slot] ?? 0);
+    this.#lost[slot] = before + count;
   }
 
   #finishStep(): void {
