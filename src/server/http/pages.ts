@@ -10,6 +10,10 @@ export interface Page {
 const files = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/app.js": ["app.js", "text/javascript; charset=utf-8"],
+  "/session.js": ["session.js", "text/javascript; charset=utf-8"],
+  "/sources.js": ["sources.js", "text/javascript; charset=utf-8"],
+  "/curve.js": ["curve.js", "text/javascript; charset=utf-8"],
+  "/worklet.js": ["worklet.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
 } as const satisfies Record<string, readonly [string, string]>;
 
