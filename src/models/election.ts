@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { missingLibrary } from "./gpu-libraries.ts";
 import type { Model } from "./messages.ts";
 import {
   isGpu,
@@ -58,6 +59,8 @@ async function tryOut(
   on: Conditions,
 ): Promise<Omit<Elected, "refused">> {
   if (on.requireGpu && !isGpu(provider)) throw new Error("a GPU is required");
+  const missing = missingLibrary(provider);
+  if (missing !== undefined) throw new Error(missing);
   const worker = new Worker(environmentOf(provider));
   try {
     const batchMs = await worker.open({ ...model, provider, timedRuns }, on.startMs);

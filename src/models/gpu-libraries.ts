@@ -1,11 +1,20 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import type { Provider } from "./providers.ts";
 
 /** Where ONNX Runtime's own libraries lie for this platform; `scripts/install-cuda.js` puts the CUDA ones beside them. */
 export function runtimeFolder(): string {
   const manifest = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
   return join(dirname(manifest), "bin", "napi-v6", process.platform, process.arch);
+}
+
+/** Why a provider need not be tried: on Linux its library is a file that may not be there. */
+export function missingLibrary(provider: Provider, folder = runtimeFolder()): string | undefined {
+  if (process.platform !== "linux" || (provider !== "cuda" && provider !== "tensorrt")) return undefined;
+  const library = `libonnxruntime_providers_${provider}.so`;
+  if (existsSync(join(folder, library))) return undefined;
+  return `${library} is not installed; \`node scripts/install-cuda.js\` does it`;
 }
 
 /**

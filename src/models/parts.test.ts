@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { packsFolder } from "../../test/support/tiny-pack.ts";
 import { Backoff } from "./backoff.ts";
 import { batchSize } from "./batching.ts";
-import { workerEnvironment } from "./gpu-libraries.ts";
+import { missingLibrary, workerEnvironment } from "./gpu-libraries.ts";
 import { toLlr } from "./llr.ts";
 import { isSoftwareAdapter, vulkanAdapter } from "./providers.ts";
 
@@ -58,6 +58,19 @@ describe("a worker's environment", () => {
     await mkdir(join(folder, "cuda"));
     const path = `${join(folder, "cuda")}:/opt/lib`;
     assert.deepEqual(workerEnvironment(parent, folder), { PATH: "/bin", LD_LIBRARY_PATH: path });
+  });
+});
+
+describe("the library of a provider", () => {
+  it("is asked for by name where it is missing, and only where it is a file", async (t) => {
+    const folder = await packsFolder(t);
+    assert.equal(missingLibrary("cpu", folder), undefined);
+    assert.equal(missingLibrary("webgpu", folder), undefined);
+    if (process.platform !== "linux") return;
+    assert.match(missingLibrary("cuda", folder) ?? "", /libonnxruntime_providers_cuda\.so.*install-cuda/);
+    await writeFile(join(folder, "libonnxruntime_providers_cuda.so"), "");
+    assert.equal(missingLibrary("cuda", folder), undefined);
+    assert.match(missingLibrary("tensorrt", folder) ?? "", /tensorrt/);
   });
 });
 
