@@ -1,0 +1,65 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type DetectResponse,
+  DetectResponseSchema,
+  type ServedModel as WireServedModel,
+  ServedModelSchema,
+  type Session,
+  SessionSchema,
+} from "../../gen/earwitness/v1/earwitness_pb.ts";
+import type { ChannelResult, WindowResult } from "../../stream/recording.ts";
+import type { DetectOutcome, ServedModel, SessionSnapshot } from "../host-port.ts";
+import { given, toAudioConfig, toChannelSummary, toModel, toStruct } from "./events.ts";
+import { endedByNumbers, reasonNumber, stateNumbers, verdictNumbers } from "./names.ts";
+
+/** A session's snapshot as a protobuf message. */
+export function toWireSession(snapshot: SessionSnapshot): Session {
+  const { sessionId, transport, tMediaMs, ready, channels, summary } = snapshot;
+  const channelSummaries = channels.map(toChannelSummary);
+  return create(SessionSchema, {
+    sessionId,
+    ...given({ callId: ready.callId }),
+    startedAt: ready.startedAt,
+    transport,
+    tMediaMs: BigInt(tMediaMs),
+    ended: summary !== undefined,
+    metadata: toStruct(ready.metadata),
+    audio: toAudioConfig(ready.audio),
+    model: toModel(ready.model),
+    channels: channelSummaries,
+    ...(summary && {
+      summary: { endedBy: endedByNumbers[summary.endedBy], channels: summary.channels.map(toChannelSummary) },
+    }),
+  });
+}
+
+/** A model that the server offers as a protobuf message. */
+export function toWireModel(served: ServedModel): WireServedModel {
+  const { family, licence, sampleRate, windowMs, provider, isDefault } = served;
+  return create(ServedModelSchema, {
+    ...{ model: toModel(served), family, licence, sampleRate, windowMs, provider, isDefault },
+  });
+}
+
+/** What was found in a recording as a protobuf message. */
+export function toWireOutcome({ model, channels }: DetectOutcome): DetectResponse {
+  return create(DetectResponseSchema, { model, channels: channels.map(toChannelResult) });
+}
+
+const toChannelResult = ({ channel, state, reason, llr, pSpoof, speechMs, windows }: ChannelResult) => ({
+  channel,
+  state: stateNumbers[state],
+  reason: reasonNumber(reason),
+  ...given({ llr, pSpoof }),
+  speechMs: BigInt(speechMs),
+  windows: windows.map(toWindowResult),
+});
+
+const toWindowResult = ({ startMs, endMs, speechMs, llr, pSpoof, verdict, reason }: WindowResult) => ({
+  startMs: BigInt(startMs),
+  endMs: BigInt(endMs),
+  speechMs: BigInt(speechMs),
+  ...given({ llr, pSpoof }),
+  verdict: verdictNumbers[verdict],
+  reason: reasonNumber(reason),
+});
