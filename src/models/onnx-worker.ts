@@ -135,6 +135,7 @@ async function score(model: Model, id: number, rows: number): Promise<FromWorker
   if (size === undefined) throw new Error(`a batch of ${rows} is larger than ${batchSizes.at(-1) ?? 0}`);
   receive(model.audio, rows * window);
   const bad = blankBadWindows(model.audio, rows, window);
+  // What pads a batch must not be what a caller sent earlier.
   model.audio.fill(0, rows * window, size * window);
   const values = await run(model, size);
   return { type: "scored", id, values: values.slice(0, rows * outputWidth), bad };

@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { packsFolder, writeTinyPack, type TinyModel, type TinyPack } from "../../test/support/tiny-pack.ts";
 import { windowOf } from "../../test/support/windows.ts";
 import { WindowLost } from "../stream/ports.ts";
@@ -112,6 +114,20 @@ describe("a pool's scores", () => {
     const pool = await poolFor(t, { model: { gains: [3e38] } });
     await assert.rejects(pool.score(windowOf(10), never), isLost("worker_lost"));
     near((await pool.score(windowOf(0), never)).llr, 0);
+  });
+
+  it("leave nothing of the audio behind", async (t) => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void; // What V8 exposes has no type.
+    const pool = await poolFor(t, { workers: 2 });
+    const asked = Array.from({ length: 20 }, (_, i) => {
+      const window = windowOf(i / 20);
+      return { audio: new WeakRef(window.samples), score: pool.score(window, never) };
+    });
+    await Promise.all(asked.map(({ score }) => score));
+    await setImmediate();
+    collect();
+    assert.equal(asked.filter(({ audio }) => audio.deref() !== undefined).length, 0);
   });
 
   it("are refused to windows of another length", async (t) => {
