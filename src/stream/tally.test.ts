@@ -141,14 +141,13 @@ describe("Tally", () => {
 
   it("becomes undecided for overload after three windows in a row without an answer, and recovers", () => {
     const tally = run(Array.from({ length: 12 }, () => 6));
-    assert.equal(tally.state.state, "spoof");
     tally.miss("shed");
     tally.miss("worker_lost");
-    assert.equal(tally.state.state, "spoof");
+    assert.equal(tally.totals().state, "spoof");
     tally.miss("shed");
-    assert.deepEqual(tally.state, { state: "undecided", reason: "overload" });
+    assert.deepEqual({ ...tally.state }, { state: "undecided", reason: "overload" });
     tally.add(window(12), scored(6));
-    assert.equal(tally.state.state, "spoof");
+    assert.equal(tally.totals().state, "spoof");
     assert.equal(tally.totals().shed, 2);
     assert.equal(tally.totals().windows, 16);
   });
