@@ -77,7 +77,7 @@ def rms(x):
 
 def scene(rng, speech, music):
     """(features, labels) of one scene."""
-    kind = rng.choice(["talk", "mixed", "music", "other"], p=[0.35, 0.2, 0.25, 0.2])
+    kind = rng.choice(["talk", "mixed", "music", "other"], p=[0.42, 0.2, 0.2, 0.18])
     x = np.zeros(LENGTH)
     label = np.zeros(LENGTH, np.int8)
     at = int(rng.uniform(0, 1.5) * RATE) if rng.random() < 0.5 else -int(rng.uniform(0, 2) * RATE)
@@ -96,7 +96,7 @@ def scene(rng, speech, music):
     loud = np.abs(x) > 0
     level = np.sqrt((x[loud] ** 2).mean()) if loud.any() else 0.1
     if rng.random() < 0.6:
-        snr = rng.uniform(6, 45)
+        snr = rng.uniform(5, 14) if rng.random() < 0.5 else rng.uniform(6, 45)
         x = x + level * 10 ** (-snr / 20) * (signals.shaped(rng, LENGTH) if rng.random() < 0.7 else signals.coloured(rng, LENGTH))
     x = x / level * 10 ** (rng.uniform(-42, -12) / 20)
     x = np.clip(x, -1, 1)

@@ -62,7 +62,7 @@ def tones(rng, n):
     """Dial tone, ring-back, busy, DTMF, beeps, sweeps, alarms, data tones."""
     t = np.arange(n) / RATE
     sine = lambda f: np.sin(2 * np.pi * f * t + rng.uniform(0, 6.28))
-    kind = rng.integers(0, 9)
+    kind = rng.choice([0, 1, 2, 3, 4, 5, 5, 5, 6, 6, 7, 8])
     if kind == 0:
         x = sine(350) + sine(440) if rng.random() < 0.5 else sine(rng.choice([400, 425, 440, 450]))
     elif kind == 1:
@@ -76,7 +76,9 @@ def tones(rng, n):
     elif kind == 5:
         x = np.zeros(n)
         at = rng.integers(0, 8000)
-        on, off = rng.uniform(0.04, 0.4), rng.uniform(0.04, 0.6)
+        on, off = rng.uniform(0.03, 0.4), rng.uniform(0.03, 0.5)
+        if rng.random() < 0.5:
+            on, off = rng.uniform(0.03, 0.12), rng.uniform(0.03, 0.12)
         while at < n:
             end = min(n, at + int(on * RATE))
             s = slice(at, end)
