@@ -11,7 +11,8 @@ export function detectionInForce(
 ): DetectionDefaults {
   const thresholds = { ...pack.thresholds, ...operator.thresholds, ...client.thresholds };
   assertThresholds(thresholds);
-  return { ...pack, ...operator, ...client, thresholds };
+  const { hopMs, minSpeechMs, prior } = { ...pack, ...operator, ...client };
+  return { ...pack, ...operator, hopMs, minSpeechMs, prior, thresholds };
 }
 
 /** Throws a `bad_message` Fault unless the states follow each other. */

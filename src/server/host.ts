@@ -108,8 +108,7 @@ export class SessionHost implements Host {
   async detect(recording: Recording, wishes: RecordingWishes, signal: AbortSignal): Promise<DetectOutcome> {
     if (!this.#accepting) throw draining();
     const { served, detector } = this.#model(wishes.model);
-    const { model: _, ...client } = wishes;
-    const detection = detectionInForce(detector.spec.detection, this.#parts.operator, client);
+    const detection = detectionInForce(detector.spec.detection, this.#parts.operator, wishes);
     const channels = await this.#parts.recordings.detect(recording, detector, detection, signal);
     return { model: served.id, channels };
   }

@@ -107,6 +107,8 @@ export class LiveSession {
   }
 
   /** A client's message after its `start`. */
+  // One arm for each message, and nothing else.
+  // eslint-disable-next-line complexity
   take(message: ClientMessage): void {
     if (this.#ending !== undefined) return;
     this.#idle.heard();
@@ -126,12 +128,7 @@ export class LiveSession {
         this.#update(message);
         return;
       case "annotate":
-        if ((message.channel ?? 0) >= this.#parts.request.audio.channels) {
-          throw new Fault("bad_message", "channel: there is no such channel", {
-            inReplyTo: "annotate",
-            details: { field: "channel" },
-          });
-        }
+        this.#assertChannel(message.channel ?? 0);
         this.#commands.next(message);
         return;
       case "pause":
@@ -217,6 +214,14 @@ export class LiveSession {
     if (aheadMs <= limits.aheadMs) return;
     throw new Fault("too_fast", "audio runs too far ahead of the time since start", {
       details: { ahead_ms: Math.round(aheadMs), limit_ms: limits.aheadMs },
+    });
+  }
+
+  #assertChannel(channel: number): void {
+    if (channel < this.#parts.request.audio.channels) return;
+    throw new Fault("bad_message", "channel: there is no such channel", {
+      inReplyTo: "annotate",
+      details: { field: "channel" },
     });
   }
 

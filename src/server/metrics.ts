@@ -62,36 +62,13 @@ export function createMetrics(limits: Limits): Metrics {
 }
 
 function createCounters(registers: Registry[]) {
-  const opened = new Counter({
-    name: name("sessions_opened_total"),
-    help: "Sessions begun.",
-    labelNames: ["transport"],
-    registers,
-  });
-  const ended = new Counter({
-    name: name("sessions_ended_total"),
-    help: "Sessions ended, by how.",
-    labelNames: ["transport", "ended_by"],
-    registers,
-  });
-  const windows = new Counter({
-    name: name("windows_total"),
-    help: "Windows answered: by verdict, or shed, or lost with their worker.",
-    labelNames: ["outcome"],
-    registers,
-  });
-  const faults = new Counter({
-    name: name("faults_total"),
-    help: "Sessions and requests ended by a fault.",
-    labelNames: ["code"],
-    registers,
-  });
-  const recordings = new Counter({
-    name: name("recordings_total"),
-    help: "Recordings sent whole.",
-    labelNames: ["outcome"],
-    registers,
-  });
+  const counter = (what: string, help: string, ...labelNames: string[]) =>
+    new Counter({ name: name(what), help, labelNames, registers });
+  const opened = counter("sessions_opened_total", "Sessions begun.", "transport");
+  const ended = counter("sessions_ended_total", "Sessions ended, by how.", "transport", "ended_by");
+  const faults = counter("faults_total", "Sessions and requests ended by a fault.", "code");
+  const recordings = counter("recordings_total", "Recordings sent whole.", "outcome");
+  const windows = counter("windows_total", "Windows by verdict, or shed, or lost with a worker.", "outcome");
   const latency = new Histogram({
     name: name("window_latency_seconds"),
     help: "Per window: waiting in the pool, inference, and all of it from the last byte to the verdict.",
@@ -107,7 +84,8 @@ function createCounters(registers: Registry[]) {
     event: (body: EventBody) => {
       if (body.type === "score") {
         windows.inc({ outcome: body.verdict });
-        observe(latency, body.latencyMs);
+        // A window without a score was never asked about.
+        if (body.llr !== null) observe(latency, body.latencyMs);
       } else if (body.type === "gap" && (body.cause === "shed" || body.cause === "worker_lost")) {
         windows.inc({ outcome: body.cause });
       }

@@ -59,8 +59,8 @@ export function writeRefusal(socket: Duplex, fault: Fault): void {
 }
 
 function toFaultJson(fault: Fault) {
-  const { type: _, ...body } = toErrorBody(fault);
-  return body;
+  const { code, message, ...rest } = toErrorBody(fault);
+  return { code, message, ...rest, type: undefined };
 }
 
 function retryAfter({ retryAfterMs }: Fault): Readonly<Record<string, string>> {

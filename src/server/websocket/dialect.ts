@@ -10,12 +10,12 @@ export interface WebSocketMessage {
 }
 
 /** Other services' names for messages of ours: Deepgram's, and the last one AssemblyAI's. */
-const aliases: Readonly<Record<string, string>> = {
-  KeepAlive: "keep_alive",
-  Finalize: "finalize",
-  CloseStream: "close",
-  Terminate: "close",
-};
+const aliases: ReadonlyMap<string, string> = new Map([
+  ["KeepAlive", "keep_alive"],
+  ["Finalize", "finalize"],
+  ["CloseStream", "close"],
+  ["Terminate", "close"],
+]);
 
 /** The native dialect: JSON text and binary audio. A binary message of no bytes is audio of no length. */
 export function createJsonDialect(maxMetadataBytes: number): Dialect<WebSocketMessage, string> {
@@ -29,7 +29,7 @@ export function createJsonDialect(maxMetadataBytes: number): Dialect<WebSocketMe
 function readText(bytes: Uint8Array, maxMetadataBytes: number): ClientMessage {
   const message = parseJson(bytes);
   const said = typeOf(message);
-  const type = Object.hasOwn(aliases, said) ? aliases[said] : said;
+  const type = aliases.get(said) ?? said;
   switch (type) {
     case "start":
       return { type, request: parseStart(message, maxMetadataBytes) };
