@@ -126,7 +126,7 @@ export const statusOf = (
 export function richDetails(metadata: Metadata): {
   readonly status: Plain;
   readonly info: Plain;
-  readonly retryDelay: unknown;
+  readonly retryDelay: Plain;
 } {
   const [wire] = metadata.get("grpc-status-details-bin");
   if (!(wire instanceof Buffer)) throw new TypeError("no grpc-status-details-bin");
@@ -140,7 +140,7 @@ export function richDetails(metadata: Metadata): {
   return {
     status,
     info: find("google.rpc.ErrorInfo") ?? {},
-    retryDelay: find("google.rpc.RetryInfo")?.["retry_delay"],
+    retryDelay: inner(find("google.rpc.RetryInfo") ?? {}, "retry_delay"),
   };
 }
 
@@ -157,3 +157,10 @@ function decode(type: string, wire: Buffer): Plain {
 
 const isMessage = (definition: AnyDefinition): definition is MessageTypeDefinition<object, object> =>
   definition["format"] === "Protocol Buffer 3 DescriptorProto";
+
+/** A member of a message that is a message itself. */
+export function inner(message: unknown, name: string): Plain {
+  if (typeof message !== "object" || message === null) throw new TypeError(`nothing has a ${name}`);
+  const found: unknown = Reflect.get(message, name);
+  return typeof found === "object" && found !== null ? { ...found } : {};
+}
