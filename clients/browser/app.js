@@ -3,10 +3,14 @@ import { Session } from "./session.js";
 import { closeMicrophone, openFile, openMicrophone, playFile, relayMicrophone } from "./sources.js";
 
 const words = {
-  undecided: { word: "Undecided", mark: "?" },
-  bonafide: { word: "Sounds human", mark: "✓" },
-  suspect: { word: "Suspicious", mark: "!" },
-  spoof: { word: "Sounds machine-made", mark: "✕" },
+  undecided: { word: "Undecided", mark: "?", why: "" },
+  bonafide: { word: "Sounds human", mark: "✓", why: "the evidence points to a person" },
+  suspect: {
+    word: "Suspicious",
+    mark: "!",
+    why: "the evidence points to a machine, but is not enough to say so",
+  },
+  spoof: { word: "Sounds machine-made", mark: "✕", why: "the evidence points to a machine" },
 };
 
 const reasons = {
@@ -22,6 +26,9 @@ const reasons = {
 const byId = (id) => document.getElementById(id);
 const status = byId("status");
 const problem = byId("problem");
+/** Certainty is nothing that this can give. */
+const percent = (p) =>
+  p === null ? "–" : p > 0.99 ? "> 99 %" : p < 0.01 ? "< 1 %" : `${Math.round(p * 100)} %`;
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 
 /** One channel's card. */
@@ -51,7 +58,7 @@ class ChannelView {
     this.#root.dataset.state = state;
     this.#text("word", words[state].word);
     this.#text("mark", words[state].mark);
-    this.#text("why", reason === null ? "" : (reasons[reason] ?? reason));
+    this.#text("why", reason === null ? words[state].why : (reasons[reason] ?? reason));
   }
 
   /** What a screen reader is told of a change. */
@@ -61,7 +68,8 @@ class ChannelView {
 
   addScore({ window, speech_ms, llr, p_spoof, verdict, reason, rolling }) {
     this.#curve.add({ atMs: window.end_ms, rolling: rolling.p_spoof, own: p_spoof, state: this.#state });
-    this.#text("probability", rolling.p_spoof === null ? "–" : `${Math.round(rolling.p_spoof * 100)} %`);
+    this.#text("probability", percent(rolling.p_spoof));
+    if (this.#state === "undecided") this.setState("undecided", reason ?? "inconclusive");
     this.#text("speech", seconds(rolling.speech_ms));
     this.setHeard(window.end_ms);
     this.#describe(rolling.p_spoof);
@@ -87,13 +95,13 @@ class ChannelView {
   /** The server's last word. */
   conclude({ state, reason, p_spoof, speech_ms, audio_ms }) {
     this.setState(state, reason);
-    if (p_spoof !== null) this.#text("probability", `${Math.round(p_spoof * 100)} %`);
+    if (p_spoof !== null) this.#text("probability", percent(p_spoof));
     this.#text("speech", seconds(speech_ms));
     this.setHeard(audio_ms);
   }
 
   #describe(p) {
-    const now = p === null ? "no probability yet" : `now ${Math.round(p * 100)} percent`;
+    const now = p === null ? "no probability yet" : `now ${percent(p)}`;
     this.#root
       .querySelector(".curve")
       .setAttribute("aria-label", `Probability over time that ${this.#label} is machine-made: ${now}.`);

@@ -84,28 +84,29 @@ export class Curve {
   #drawAxes(pen, plot, colour) {
     const { suspect, spoof, bonafide } = this.#thresholds;
     pen.lineWidth = 1;
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    for (const [p, name] of [
-      [0, "line"],
-      [0.5, "line"],
-      [1, "line"],
-      [bonafide, "bonafide"],
-      [suspect, "suspect"],
-      [spoof, "spoof"],
-    ]) {
-      const isLimit = name !== "line";
-      pen.strokeStyle = colour(name);
-      pen.globalAlpha = isLimit ? 0.55 : 1;
-      pen.setLineDash(isLimit ? [2, 4] : []);
+    for (const p of [0, 0.5, 1]) {
+      pen.strokeStyle = colour("line");
       stroke(pen, [margin.left, plot.y(p)], [plot.width - margin.right, plot.y(p)]);
-      pen.globalAlpha = 1;
       pen.fillStyle = colour("quiet");
-      if (!isLimit) pen.fillText(`${p * 100} %`, margin.left - 6, plot.y(p));
+      pen.textAlign = "right";
+      pen.textBaseline = "middle";
+      pen.fillText(`${p * 100} %`, margin.left - 6, plot.y(p));
+    }
+    pen.setLineDash([2, 4]);
+    pen.textBaseline = "top";
+    for (const [p, name, word] of [
+      [bonafide, "bonafide", "human"],
+      [suspect, "suspect", "suspicious"],
+      [spoof, "spoof", "machine-made"],
+    ]) {
+      pen.strokeStyle = pen.fillStyle = colour(name);
+      stroke(pen, [margin.left, plot.y(p)], [plot.width - margin.right, plot.y(p)]);
+      pen.fillText(word, plot.width - margin.right, plot.y(p) + 4);
     }
     pen.setLineDash([]);
     pen.textBaseline = "alphabetic";
     pen.textAlign = "center";
+    pen.fillStyle = colour("quiet");
     const step = stepFor((plot.toMs - plot.fromMs) / 1000, plot.width);
     for (let s = Math.ceil(plot.fromMs / 1000 / step) * step; s * 1000 <= plot.toMs; s += step) {
       pen.fillText(`${s} s`, Math.min(plot.x(s * 1000), plot.width - 16), plot.height - 6);

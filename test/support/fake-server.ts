@@ -29,7 +29,7 @@ export async function fakeServer(t: TestContext, options: FakeServerOptions = {}
   const http = await listenHttp({ host: "127.0.0.1", port: 0 }, router, door);
   t.after(async () => {
     host.close();
-    door.close();
+    await door.close();
     await http.close();
   });
   return { ...made, door, url: http.url, ws: http.url.replace("http", "ws") };

@@ -1,0 +1,66 @@
+import { createReadStream } from "node:fs";
+import { readAudioFrom, type WholeAudio } from "../codec/read-audio.ts";
+import { createResampler } from "../stream/resample.ts";
+import { hertz } from "../stream/units.ts";
+import { Refusal } from "./refusal.ts";
+
+/** What is played into a call: one array per channel, of equal length, at `rate` Hz. */
+export interface CallAudio {
+  readonly rate: number;
+  readonly channels: readonly Float32Array[];
+}
+
+const maxSeconds = 4 * 3600;
+
+/**
+ * Reads one file, or two as the two sides of one call, and brings them to `rate` (by default the first file's) and to
+ * `channels` (by default as many as there are): stereo is mixed down or mono doubled where that is asked for.
+ * Throws {@link Refusal} and Faults.
+ */
+export async function readCallAudio(
+  files: readonly string[],
+  wanted: { readonly rate?: number; readonly channels?: 1 | 2 },
+): Promise<CallAudio> {
+  if (files.length > 2) throw new Refusal("a call has two channels: name one file or two");
+  if (files.length === 2 && wanted.channels === 1) throw new Refusal("two files make two channels");
+  const read = await Promise.all(
+    files.map((file) => readAudioFrom(createReadStream(file, { highWaterMark: 1 << 16 }), { maxSeconds })),
+  );
+  const rate = wanted.rate ?? read[0]?.rate ?? 16_000;
+  const channels = files.length === 2 ? read.map(mixed) : spread(read[0]?.channels ?? [], wanted.channels);
+  return { rate, channels: sameLength(channels.map((track, i) => atRate(track, read[i] ?? read[0], rate))) };
+}
+
+function spread(tracks: readonly Float32Array[], channels = tracks.length): readonly Float32Array[] {
+  const [first] = tracks;
+  if (channels === tracks.length || first === undefined) return tracks;
+  return channels === 1 ? [mixed({ channels: tracks })] : [first, first];
+}
+
+function mixed({ channels }: Pick<WholeAudio, "channels">): Float32Array {
+  const [left = new Float32Array(0), right] = channels;
+  return right === undefined ? left : left.map((x, i) => (x + (right[i] ?? 0)) / 2);
+}
+
+/** What was a hole in the file is silence in a call. */
+function atRate(track: Float32Array, source: WholeAudio | undefined, rate: number): Float32Array {
+  const resampler = createResampler(hertz(source?.rate ?? rate), hertz(rate));
+  return joined([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
+}
+
+function sameLength(tracks: readonly Float32Array[]): readonly Float32Array[] {
+  const length = Math.max(...tracks.map((track) => track.length));
+  return tracks.map((track) =>
+    track.length === length ? track : joined([track, new Float32Array(length - track.length)]),
+  );
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
