@@ -5,8 +5,11 @@ export const maxOpusPacketBytes = 65_536;
 
 /** 120 ms at 48 kHz, which is the room libopus is told of whatever the rate. */
 const outputSamples = 5760;
+/** 120 ms at 16 kHz: no packet leaves more in a decoder's output buffer. */
+const heardSamples = 1920;
 /** What a decoder's handle points to, with the allocator's word behind it: the next decoder's memory starts here. */
 const handleBytes = 40;
+const allocatorBytes = 16;
 /** The number of each channel in a byte, and room for a word of libopus's. */
 const mappingBytes = 16;
 /** Never carved into decoders: one created in a heap that is full traps, and the trap takes its neighbours along. */
@@ -24,7 +27,7 @@ export class OpusHeap {
   readonly #input: Uint8Array;
   readonly #output: Float32Array;
   readonly #bytes: Uint8Array;
-  /** A decoder as created, from behind the handle before it up to its own handle. */
+  /** A decoder as created, from its output buffer's end up to its handle. */
   readonly #pristine: Uint8Array;
   /** From one decoder's handle to the next one's. */
   readonly #stride: number;
@@ -54,12 +57,17 @@ export class OpusHeap {
     this.#stride = first - before;
     this.#last = second;
     this.#free = [second, first];
-    this.#pristine = this.#region(first).slice();
+    const region = this.#region(first);
     const isUniform =
       this.#stride > handleBytes &&
       second - first === this.#stride &&
-      Buffer.compare(this.#pristine, this.#region(second)) === 0;
-    if (!isUniform) throw notAsExpected();
+      Buffer.compare(region, this.#region(second)) === 0;
+    // The output buffer comes first. It is still zeros, but for what the allocator left in its first words.
+    const buffer = region.subarray(0, outputSamples * channels * Float32Array.BYTES_PER_ELEMENT);
+    const isUnused = buffer.subarray(allocatorBytes).every((byte) => byte === 0);
+    if (!isUniform || !isUnused) throw notAsExpected();
+    // Much of the buffer is never touched, and so need not become resident.
+    this.#pristine = region.slice(buffer.length);
   }
 
   /** A decoder as new, or `undefined` when there is no room or the heap is broken. */
@@ -116,7 +124,8 @@ export class OpusHeap {
   }
 
   #reset(decoder: number): void {
-    this.#region(decoder).set(this.#pristine);
+    this.#region(decoder).fill(0, 0, heardSamples * this.channels * Float32Array.BYTES_PER_ELEMENT);
+    this.#bytes.set(this.#pristine, decoder - this.#pristine.length);
   }
 
   #guard(call: () => number): number | undefined {

@@ -10,7 +10,7 @@ export interface OpusHostOptions {
   readonly load?: () => Promise<OpusModule>;
 }
 
-/** Thousands of Opus decoders in a few WebAssembly heaps: some 690 of them in each when mono, 390 when stereo. */
+/** Thousands of Opus decoders in a few WebAssembly heaps: 685 of them in each when mono, 387 when stereo. */
 export interface OpusHost extends OpusCodec {
   /**
    * A decoder as new, at once: heaps are prepared before they are needed. Throws an `at_capacity` Fault when more were
