@@ -11,8 +11,8 @@ const keptFrames = keptSteps * framesPerStep;
 const lookBack = frameSize - frameHop;
 /** After a hole of this many steps nothing that is remembered is older than the hole; two are for the frames' look back. */
 const forgetSteps = memorySteps + keptSteps + 2;
-/** Log-odds from which a step counts as speech. */
-const threshold = 0;
+/** Log-odds from which a step counts as speech; under 0 because speech in noise is missed sooner than music is heard as speech. */
+const threshold = -1.5;
 const silence = new Float32Array(stepLength);
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Measures the speech meter: node --import tsx training/speech/evaluate.ts DATA [LABEL=FOLDER ...] [--opus] [--every=N]
  * DATA holds manifest.csv and clips; each FOLDER is searched for WAV files (16-bit mono), such as hold music or prompts.
- * `--opus` adds the human test clips through opusenc and opusdec at 16 kbit/s; `--every=N` takes each Nth clip. Prints the share that counts as speech.
+ * `--opus` adds the test clips through opusenc and opusdec at 16 kbit/s; `--every=N` takes each Nth clip. Prints the share that counts as speech.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
