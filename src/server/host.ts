@@ -101,6 +101,13 @@ export class SessionHost implements Host {
     return this.#registry.snapshots(callId);
   }
 
+  /** How many sessions run, by transport. */
+  liveByTransport(): Readonly<Record<Connection["transport"], number>> {
+    const counts = { websocket: 0, grpc: 0 };
+    for (const { transport } of this.#registry.live) counts[transport]++;
+    return counts;
+  }
+
   models(): readonly ServedModel[] {
     return this.#parts.models.map(({ served }) => served);
   }

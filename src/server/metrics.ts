@@ -147,7 +147,6 @@ function registerGauges(gauges: Gauges, registers: Registry[]): void {
     labelNames: ["transport"],
     registers,
     collect() {
-      this.reset();
       for (const [transport, count] of Object.entries(sessionsLive())) this.set({ transport }, count);
     },
   });

@@ -39,11 +39,18 @@ function toUrl(address: AddressInfo | string | null): string {
   return `http://${host}:${address.port}`;
 }
 
+/** Answers that are being written may take so much longer. */
+const closeMs = 1000;
+
 async function closeServer(server: Server): Promise<void> {
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+  }, closeMs);
   await new Promise<void>((resolve) => {
     server.close(() => {
       resolve();
     });
-    server.closeAllConnections();
+    server.closeIdleConnections();
   });
+  clearTimeout(cut);
 }

@@ -29,7 +29,7 @@ describe("a WebSocket session", () => {
       ...["channel", "index", "latency_ms", "llr", "p_spoof", "provisional", "quality", "reason", "rolling"],
       ...["seq", "session_id", "speech_ms", "t_media_ms", "type", "verdict", "window"],
     ]);
-    assert.deepEqual(Object.keys((ready["detection"] ?? {})).sort(), [
+    assert.deepEqual(Object.keys(ready["detection"] ?? {}).sort(), [
       ...["half_life_s", "hop_ms", "llr_bound", "min_speech_ms", "prior", "thresholds", "window_ms"],
     ]);
   });

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
@@ -9,11 +10,13 @@ import { writeRefusal } from "../http/answer.ts";
 import { decodeSegment } from "../http/segment.ts";
 import type { Limits } from "../limits.ts";
 import { toJson } from "../wire-json.ts";
+import { closeCodes } from "./close-codes.ts";
 import { SocketConnection } from "./connection.ts";
 import { createJsonDialect } from "./dialect.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { SocketSink } from "./socket-sink.ts";
 
+const goodbyeMs = 1000;
 const subprotocol = "earwitness.v1";
 /** A browser's way to bring a token; never to be answered with. */
 const tokenPrefix = "earwitness.bearer.";
@@ -31,7 +34,8 @@ export interface WebSocketDoor {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Bytes of events that no peer has taken yet. */
   backlogBytes(): number;
-  close(): void;
+  /** Says goodbye to who is left, and cuts off who has not answered soon. */
+  close(): Promise<void>;
 }
 
 type Door = { readonly kind: "stream" } | { readonly kind: "watch"; readonly target: WatchTarget };
@@ -67,12 +71,22 @@ export function createWebSocketDoor({
       }
     },
     backlogBytes: () => [...server.clients].reduce((sum, socket) => sum + socket.bufferedAmount, 0),
-    close() {
+    async close() {
       heartbeat.stop();
-      for (const socket of server.clients) socket.terminate();
+      await Promise.all([...server.clients].map(sayGoodbye));
       server.close();
     },
   };
+}
+
+/** What was sent to a socket before its close frame is lost when it is cut off, so it is given a moment. */
+async function sayGoodbye(socket: WebSocket): Promise<void> {
+  if (socket.readyState === socket.CLOSED) return;
+  const cut = setTimeout(() => socket.terminate(), goodbyeMs);
+  const closed = once(socket, "close");
+  socket.close(closeCodes.draining, "DRAINING");
+  await closed;
+  clearTimeout(cut);
 }
 
 function socketOptions(limits: Limits): ServerOptions & { readonly closeTimeout: number } {
