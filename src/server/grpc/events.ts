@@ -2,7 +2,7 @@ import { create, type JsonObject, type JsonValue, type MessageInitShape } from "
 import {
   type AudioConfigSchema,
   type ChannelSummarySchema,
-  type ModelSchema,
+  type DetectionInForceSchema,
   type SessionEvent as WireEvent,
   SessionEventSchema,
 } from "../../gen/earwitness/v1/earwitness_pb.ts";
@@ -84,14 +84,13 @@ function toArm(body: EventBody): Arm {
 }
 
 function toReady(body: ReadyBody) {
-  const { windowMs, hopMs, minSpeechMs, prior, llrBound, halfLifeS, thresholds } = body.detection;
   return {
     startedAt: body.startedAt,
     ...given({ callId: body.callId }),
     metadata: toStruct(body.metadata),
     audio: toAudioConfig(body.audio),
     model: toModel(body.model),
-    detection: { windowMs, hopMs, minSpeechMs, prior, llrBound, halfLifeS, thresholds: { ...thresholds } },
+    detection: toDetectionInForce(body.detection),
     limits: { ...body.limits },
   };
 }
@@ -108,9 +107,16 @@ export function toAudioConfig(audio: ReadyBody["audio"]): MessageInitShape<typeo
 }
 
 /** Which model judged. */
-export function toModel(model: ReadyBody["model"]): MessageInitShape<typeof ModelSchema> {
-  const { id, version, digest, calibrationId } = model;
+export function toModel({ id, version, digest, calibrationId }: ReadyBody["model"]) {
   return { id, version, digest, ...given({ calibrationId }) };
+}
+
+/** The windows and the tally as they are in force. */
+export function toDetectionInForce(
+  detection: ReadyBody["detection"],
+): MessageInitShape<typeof DetectionInForceSchema> {
+  const { windowMs, hopMs, minSpeechMs, prior, llrBound, halfLifeS, thresholds } = detection;
+  return { windowMs, hopMs, minSpeechMs, prior, llrBound, halfLifeS, thresholds: { ...thresholds } };
 }
 
 function toScore(body: ScoreBody) {

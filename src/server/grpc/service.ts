@@ -9,6 +9,7 @@ import {
 } from "../../gen/earwitness/v1/earwitness_pb.ts";
 import { Fault } from "../../stream/errors.ts";
 import { PeerLost } from "../connection.ts";
+import { refuseWatcher } from "../fault-events.ts";
 import type { Host, Recording, WatchTarget } from "../host-port.ts";
 import { parseDetection } from "../start.ts";
 import type { Parsed } from "./definition.ts";
@@ -54,7 +55,7 @@ export function createHandlers(host: Host, options: ServiceOptions): Handlers {
         const stop = host.watch(toTarget(accepted(call.request)), sink);
         call.once("cancelled", stop);
       } catch (reason) {
-        sink.close(toFault(reason, onBug));
+        refuseWatcher(sink, toFault(reason, onBug));
       }
     },
     detect: unary(method.detect.output, onBug, async (request: Request<"detect">, signal) => {
@@ -135,9 +136,8 @@ function toRecording({ content, audio }: DetectRequest, maxBytes: number): Recor
   if (audio === undefined) return { content };
   const encoding = nameOf(encodingNumbers, audio.encoding);
   if (encoding === undefined) throw missing("encoding");
-  if (audio.sampleRate === 0 && encoding !== "opus") throw missing("sample_rate");
-  if (audio.channels === 0) throw missing("channels");
-  return { content, bare: { encoding, sampleRate: audio.sampleRate, channels: audio.channels } };
+  if (audio.sampleRate === 0) throw missing("sample_rate");
+  return { content, bare: { encoding, sampleRate: audio.sampleRate, channels: audio.channels || 1 } };
 }
 
 const missing = (field: string) =>

@@ -9,13 +9,12 @@ import {
 } from "../../gen/earwitness/v1/earwitness_pb.ts";
 import type { ChannelResult, WindowResult } from "../../stream/recording.ts";
 import type { DetectOutcome, ServedModel, SessionSnapshot } from "../host-port.ts";
-import { given, toAudioConfig, toChannelSummary, toModel, toStruct } from "./events.ts";
+import { given, toAudioConfig, toChannelSummary, toDetectionInForce, toModel, toStruct } from "./events.ts";
 import { endedByNumbers, reasonNumber, stateNumbers, verdictNumbers } from "./names.ts";
 
 /** A session's snapshot as a protobuf message. */
 export function toWireSession(snapshot: SessionSnapshot): Session {
   const { sessionId, transport, tMediaMs, ready, channels, summary } = snapshot;
-  const channelSummaries = channels.map(toChannelSummary);
   return create(SessionSchema, {
     sessionId,
     ...given({ callId: ready.callId }),
@@ -23,13 +22,12 @@ export function toWireSession(snapshot: SessionSnapshot): Session {
     transport,
     tMediaMs: BigInt(tMediaMs),
     ended: summary !== undefined,
+    ...(summary && { endedBy: endedByNumbers[summary.endedBy] }),
     metadata: toStruct(ready.metadata),
     audio: toAudioConfig(ready.audio),
     model: toModel(ready.model),
-    channels: channelSummaries,
-    ...(summary && {
-      summary: { endedBy: endedByNumbers[summary.endedBy], channels: summary.channels.map(toChannelSummary) },
-    }),
+    detection: toDetectionInForce(ready.detection),
+    channels: channels.map(toChannelSummary),
   });
 }
 
@@ -37,7 +35,8 @@ export function toWireSession(snapshot: SessionSnapshot): Session {
 export function toWireModel(served: ServedModel): WireServedModel {
   const { family, licence, sampleRate, windowMs, provider, isDefault } = served;
   return create(ServedModelSchema, {
-    ...{ model: toModel(served), family, licence, sampleRate, windowMs, provider, isDefault },
+    ...toModel(served),
+    ...{ family, licence, sampleRate, windowMs, provider, default: isDefault },
   });
 }
 
