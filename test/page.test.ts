@@ -49,7 +49,7 @@ describe("the page", { skip, timeout: 120_000 }, () => {
   });
 
   async function serve(t: TestContext, options: FakeServerOptions = {}): Promise<string> {
-    const pages = await loadPages(new URL("../clients/browser/", import.meta.url));
+    const pages = await loadPages(join(import.meta.dirname, "../clients/browser"));
     const { url } = await fakeServer(t, {
       // The left one sounds human, the right one machine-made.
       detector: fakeDetector(({ channel, index }) => (channel === 0 ? -2.5 : 4) + 0.6 * Math.sin(index)),

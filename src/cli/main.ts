@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "./package-root.ts";
 import { Refusal } from "./refusal.ts";
+import type { StreamOptions } from "./stream.ts";
 
 /** Runs `earwitness` with a process's arguments. The only place that ends the process. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -20,9 +21,12 @@ function leaveQuietly(error: NodeJS.ErrnoException): void {
   process.exit(0);
 }
 
+/** By name: their modules are loaded with the commands that throw them. */
+const foreseen: ReadonlySet<string> = new Set([Refusal.name, "ConfigError", "Fault"]);
+
 function toStatus(reason: unknown): number {
   if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : 2;
-  const isForeseen = reason instanceof Refusal;
+  const isForeseen = reason instanceof Error && foreseen.has(reason.name);
   console.error(
     `earwitness: ${isForeseen ? reason.message : String(reason instanceof Error ? reason.stack : reason)}`,
   );
