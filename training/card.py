@@ -90,6 +90,8 @@ def main(options: argparse.Namespace) -> None:
         calibration=f"LLR = {manifest['calibration']['a']} · logit {manifest['calibration']['b']:+}",
         calibration_id=manifest["calibration"]["id"],
         calibration_data=textwrap.fill(manifest["calibration"]["data"], 118),
+        middle_low=min(evaluation["calibration_fit"]["line"]["middles"].values()),
+        middle_high=max(evaluation["calibration_fit"]["line"]["middles"].values()),
         factor=evaluation["calibration_fit"]["factor"],
         cost_before=evaluation["calibration_fit"]["channels"]["cost_before"],
         cost_after=evaluation["calibration_fit"]["channels"]["cost_after"],

@@ -10,7 +10,7 @@ root=$(dirname "$here")
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 [ -e "$WORK/clips.json" ] || "$PYTHON" "$here/clips.py" "$DATA" "$WORK"
-"$PYTHON" "$here/train.py" "$WORK" "$WORK/main.pt" --epochs 48
+"$PYTHON" "$here/train.py" "$WORK" "$WORK/main.pt" --epochs 34
 for fold in 1 0 3; do
   "$PYTHON" "$here/train.py" "$WORK" "$WORK/fold$fold.pt" --leave-out "$fold" --epochs 12 --seed 2
 done
