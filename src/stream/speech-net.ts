@@ -1,16 +1,9 @@
 import { featureCount } from "./speech-features.ts";
+import type { PackedLayer } from "./speech-layer.ts";
 import { packedLayers } from "./speech-weights.ts";
 
 /** Frames that make one step of the network: 80 ms. */
 export const framesPerStep = 4;
-/** A layer's rows, each its bias and then its weights, as little-endian 16-bit integers in base64, in units of `step`. */
-export interface PackedLayer {
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly step: number;
-  readonly rows: string;
-}
-
 interface Layer {
   readonly inputs: number;
   readonly outputs: number;

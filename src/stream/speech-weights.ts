@@ -1,6 +1,6 @@
 // Written by training/speech/train.py; not for editing by hand.
 
-import type { PackedLayer } from "./speech-net.ts";
+import type { PackedLayer } from "./speech-layer.ts";
 
 /** The trained network: the patch, the dilated layers, the heads. */
 export const packedLayers: readonly PackedLayer[] = [

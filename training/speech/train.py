@@ -58,7 +58,7 @@ def export(network, mean, scale, path):
             tensors.append((f"layer{i}", layer.weight.numpy(), layer.bias.numpy()))
         tensors.append(("heads", network.heads.weight.numpy(), network.heads.bias.numpy()))
     out = ["// Written by training/speech/train.py; not for editing by hand.", ""]
-    out.append('import type { PackedLayer } from "./speech-net.ts";')
+    out.append('import type { PackedLayer } from "./speech-layer.ts";')
     out.append("")
     out.append("/** The trained network: the patch, the dilated layers, the heads. */")
     out.append("export const packedLayers: readonly PackedLayer[] = [")
