@@ -69,7 +69,10 @@ const opusRates = [8000, 12_000, 16_000, 24_000, 48_000] as const;
 const opusFrames = [2.5, 5, 10, 20, 40, 60, 80, 100, 120] as const;
 
 function opusOptions(rate: number, channels: number, frameMs: number): OpusEncoderOptions {
-  const known = { rate: opusRates.find((one) => one === rate), frameMs: opusFrames.find((one) => one === frameMs) };
+  const known = {
+    rate: opusRates.find((one) => one === rate),
+    frameMs: opusFrames.find((one) => one === frameMs),
+  };
   if (known.rate === undefined) throw new Refusal(`Opus takes a --sample-rate of ${opusRates.join(", ")}`);
   if (known.frameMs === undefined) throw new Refusal(`Opus takes a --frame-ms of ${opusFrames.join(", ")}`);
   return { rate: known.rate, frameMs: known.frameMs, channels: channels === 2 ? 2 : 1 };
