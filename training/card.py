@@ -45,10 +45,10 @@ def systems(evaluation: dict) -> str:
 
 
 def humans(evaluation: dict) -> str:
-    """How often human clips are taken for machines, by corpus."""
+    """How often a human clip's LLR leans to machine, by corpus."""
     conditions = evaluation["conditions"]
     first = next(iter(conditions.values()))["humans_by_corpus"]
-    body = [[name, row["clips"], *(percent(c["humans_by_corpus"][name]["p_at_least_0.8"]) for c in conditions.values())]
+    body = [[name, row["clips"], *(percent(c["humans_by_corpus"][name]["llr_above_0"]) for c in conditions.values())]
             for name, row in first.items()]
     return rows(["human corpus", "clips", *conditions], body)
 
@@ -103,6 +103,8 @@ def main(options: argparse.Namespace) -> None:
         system_count=len(clean["systems"]),
         speed=rows(["batch", *speed["ms_per_window"]], [["ms", *speed["ms_per_window"].values()]]),
         machine=f"{speed['cpu']}, {speed['runtime']}",
+        human_lean=percent(clean["clips_above_llr_0"]["human"]),
+        machine_lean=percent(clean["clips_above_llr_0"]["machine"]),
         human_high=percent(clean["clips_at_or_above_p_0.8"]["human"]),
         machine_high=percent(clean["clips_at_or_above_p_0.8"]["machine"]),
         summary=summary(evaluation),

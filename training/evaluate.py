@@ -56,9 +56,11 @@ def table(rows: list[tuple[Clip, float]]) -> dict:
         "without_speaker_in_dev": figure(human, apart),
         "systems": {name: figure(human, {name: scores}) for name, scores in machine.items()},
         "humans_by_corpus": {
-            name: {"clips": len(x), "median_llr": round(float(np.median(x)), 3), "p_at_least_0.8": round(float(np.mean(x > np.log(4))), 3)}
+            name: {"clips": len(x), "median_llr": round(float(np.median(x)), 3),
+                   "llr_above_0": round(float(np.mean(x > 0)), 3)}
             for name, x in grouped([r for r in rows if not r[0].spoof], lambda c: c.corpus).items()
         },
+        "clips_above_llr_0": {name: round(float(np.mean(x > 0.5)), 3) for name, x in p.items()},
         "clips_at_or_above_p_0.8": {name: round(float(np.mean(x >= 0.8)), 3) for name, x in p.items()},
         "clips_at_or_below_p_0.2": {name: round(float(np.mean(x <= 0.2)), 3) for name, x in p.items()},
     }
