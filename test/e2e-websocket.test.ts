@@ -36,10 +36,19 @@ const toS16 = (samples: Float32Array): Int16Array =>
 const bytesOf = (samples: Int16Array | Float32Array): Uint8Array =>
   new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
 
+/** The llr and state of a channel that must be there. */
+function assertSame(actual: ChannelView | undefined, expected: ChannelView | undefined): void {
+  assert.ok(actual && expected);
+  assert.ok(Math.abs(actual.llr - expected.llr) < 1e-4);
+  assert.equal(actual.state, expected.state);
+}
+
 /** Sends a chunk's worth at a time, cut at odd places. */
 function sendRaw(client: TestClient, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; at += 3333) client.socket.send(bytes.subarray(at, at + 3333));
 }
+
+const llrsIn = (channel: ChannelView | undefined) => channel?.windows.map(({ llr }) => llr) ?? [];
 
 const llrsOf = (client: TestClient): unknown[] =>
   client.events.filter(({ type }) => type === "score").map(({ llr }) => llr);
@@ -74,7 +83,7 @@ describe("the server with the default detector", () => {
   it("gives one recording the same scores as raw s16, raw f32 and over HTTP", async (t) => {
     const file = await clip("machine_flite_slt.flac");
     const [reference] = await detect(file);
-    const expected = reference?.windows.map(({ llr }) => llr) ?? [];
+    const expected = llrsIn(reference);
     const [samples] = (await readAudio(file)).channels;
     assert.ok(samples);
     for (const [encoding, bytes] of [
@@ -88,11 +97,10 @@ describe("the server with the default detector", () => {
       assert.equal((await client.closed).code, 1000);
       assertNear(llrsOf(client), expected, 1e-4);
       const [channel] = (await client.event("summary"))["channels"] as ChannelView[];
-      assert.ok(Math.abs((channel?.llr ?? NaN) - (reference?.llr ?? NaN)) < 1e-4);
-      assert.equal(channel?.state, reference?.state);
+      assertSame(channel, reference);
     }
     const [bare] = await detect(bytesOf(toS16(samples)), "?encoding=pcm_s16le&sample_rate=16000");
-    assertNear(bare?.windows.map(({ llr }) => llr) ?? [], expected, 1e-4);
+    assertNear(llrsIn(bare), expected, 1e-4);
   });
 
   it("scores mu-law, A-law and Opus", async (t) => {

@@ -243,6 +243,18 @@ describe("a session's clocks", () => {
     assert.equal(connection.of("summary")[0]?.channels[0]?.audioMs, 6010);
   });
 
+  it("refuses a live gap that cannot have passed, before it is believed", () => {
+    for (const message of [
+      { type: "resume", gapMs: 5001 },
+      { type: "annotate", kind: "gap", gapMs: 5001 },
+    ] as const) {
+      const { connection } = started();
+      connection.client.next(message);
+      assert.deepEqual(connection.types, ["ready", "summary", "error too_fast"]);
+      assert.equal(connection.of("summary")[0]?.channels[0]?.gapMs, 0);
+    }
+  });
+
   it("lets a file run ahead", async () => {
     const { connection } = started({ pace: "file" });
     for (let s = 0; s < 60; s++) {

@@ -129,10 +129,14 @@ export class LiveSession {
         return;
       case "annotate":
         this.#assertChannel(message.channel ?? 0);
+        this.#assertPace(message.gapMs ?? 0);
+        this.#commands.next(message);
+        return;
+      case "resume":
+        this.#assertPace(message.gapMs ?? 0);
         this.#commands.next(message);
         return;
       case "pause":
-      case "resume":
       case "finalize":
         this.#commands.next(message);
     }
@@ -208,11 +212,16 @@ export class LiveSession {
 
   #takeAudio(message: Extract<Command, { type: "audio" }>): void {
     this.#commands.next(message);
-    if (this.#parts.request.pace !== "live" || this.#summary !== undefined) return;
+    if (this.#summary === undefined) this.#assertPace(0);
+  }
+
+  /** Throws a `too_fast` Fault when live media time, with so much more, is too far ahead of the time since `start`. */
+  #assertPace(moreMs: number): void {
+    if (this.#parts.request.pace !== "live") return;
     const { clock, limits } = this.#workshop;
-    const aheadMs = this.#session.tMediaMs() - (clock.now() - this.#startedAt);
+    const aheadMs = this.#session.tMediaMs() + moreMs - (clock.now() - this.#startedAt);
     if (aheadMs <= limits.aheadMs) return;
-    throw new Fault("too_fast", "audio runs too far ahead of the time since start", {
+    throw new Fault("too_fast", "media time runs too far ahead of the time since start", {
       details: { ahead_ms: Math.round(aheadMs), limit_ms: limits.aheadMs },
     });
   }

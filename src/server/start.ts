@@ -17,8 +17,8 @@ import { defaultLimits } from "./limits.ts";
  * encoding turns its messages into the same objects, so that every wire has the same rules. Unknown fields are ignored.
  */
 
-/** Longest media time that one message may declare as not sent. */
-const maxGapMs = 86_400_000;
+/** Longest media time that one message may declare as not sent: that of the longest session. */
+const maxGapMs = defaultLimits.sessionMs;
 
 const name = z
   .string()
