@@ -4,6 +4,7 @@ import { dirname, join, normalize } from "node:path";
 import { describe, it } from "node:test";
 import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
+import { z } from "zod";
 import {
   Alert_StatusSchema,
   AnnotateSchema,
@@ -122,6 +123,21 @@ function eventMessage(kind: string): DescMessage {
   assert.ok(field?.fieldKind === "message", kind);
   return field.message;
 }
+
+const voice = z.object({ ever_suspect: z.number(), channels: z.array(z.unknown()) });
+type Voice = z.infer<typeof voice>;
+
+/** What is shown of `training/evaluation.json`. */
+const evaluation = z.object({
+  conditions: z.record(
+    z.string(),
+    z.object({
+      human_clips: z.number(),
+      all: z.object({ eer: z.number(), interval: z.tuple([z.number(), z.number()]), clips: z.number() }),
+    }),
+  ),
+  channels: z.record(z.string(), z.object({ human: voice, machine: voice })),
+});
 
 const envelope = ["seq", "session_id", "t_media_ms"];
 
@@ -449,6 +465,23 @@ describe("README.md", () => {
     }));
     const known = settings.map((setting) => ({ ...setting, default: setting.default.replaceAll("`", "") }));
     assert.deepEqual(rows, known);
+  });
+
+  it("gives the error rates that the evaluation found", () => {
+    const { conditions, channels } = evaluation.parse(JSON.parse(read("training/evaluation.json")));
+    const percent = (share: number): string => (100 * share).toFixed(1);
+    const flagged = (voice: Voice | undefined): string =>
+      `${voice?.ever_suspect} of ${voice?.channels.length}`;
+    const found = Object.entries(conditions).map(([condition, { all }]) => [
+      condition,
+      `${percent(all.eer)} % (${all.interval.map(percent).join("–")})`,
+      flagged(channels[condition]?.machine),
+      flagged(channels[condition]?.human),
+    ]);
+    const text = section(readme, "How good it is");
+    assert.deepEqual(table(text, "heard"), found);
+    const { human_clips, all } = Object.values(conditions)[0] ?? assert.fail("no condition");
+    assert.ok(text.includes(`${human_clips} human and ${all.clips} machine clips`));
   });
 
   it("has at most 200 lines", () => {
