@@ -1,0 +1,31 @@
+/*
+ * What `earwitness/client` exports.
+ */
+export {
+  connect,
+  type ConnectOptions,
+  detect,
+  getSession,
+  listModels,
+  listSessions,
+  watch,
+  type Watcher,
+  type WatchOptions,
+} from "./client.ts";
+export { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
+export { EarwitnessError, type ErrorCode } from "./error.ts";
+export type * from "./events.ts";
+export type {
+  Annotation,
+  AudioOptions,
+  AudioPacket,
+  DetectionOptions,
+  DetectOptions,
+  Endpoint,
+  ResultsOptions,
+  StartOptions,
+  ThresholdOptions,
+  Transport,
+  Update,
+} from "./options.ts";
+export type { Session } from "./session.ts";
