@@ -1,20 +1,21 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Fault } from "../../stream/errors.ts";
 import type { Host, Recording } from "../host-port.ts";
 import { parseDetection } from "../start.ts";
 import { readBody } from "./body.ts";
 
+interface DetectVisitor {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+}
+
 /** `POST /v1/detect`: a whole WAV, FLAC or Ogg file; or bare samples when the query says what they are. Throws Faults. */
-export async function detectBody(
-  host: Host,
-  request: IncomingMessage,
-  query: URLSearchParams,
-  maxBytes: number,
-) {
+export async function detectBody(host: Host, { request, response, query }: DetectVisitor, maxBytes: number) {
   const bare = toBare(query);
   const wishes = parseDetection(toDetection(query));
   const gone = new AbortController();
-  request.socket.once("close", () => {
+  response.once("close", () => {
     gone.abort(new Fault("internal", "the client is gone"));
   });
   const content = await readBody(request, maxBytes);

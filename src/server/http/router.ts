@@ -86,9 +86,9 @@ function createRoutes(parts: RouterParts): readonly Route[] {
     {
       method: "POST",
       path: /^\/v1\/detect$/,
-      serve: async ({ query, request, response }) => {
-        const outcome = await detectBody(host, request, query, limits.recordingBytes);
-        answerJson(response, 200, toDetectView(outcome));
+      serve: async (visitor) => {
+        const outcome = await detectBody(host, visitor, limits.recordingBytes);
+        answerJson(visitor.response, 200, toDetectView(outcome));
       },
     },
     get(/^\/healthz$/, ({ response }) => answerJson(response, 200, { status: "ok" })),
