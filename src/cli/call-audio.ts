@@ -7,27 +7,28 @@ import { Refusal } from "./refusal.ts";
 /** What is played into a call: one array per channel, of equal length, at `rate` Hz. */
 export interface CallAudio {
   readonly rate: number;
+  /** One or two. */
   readonly channels: readonly Float32Array[];
 }
 
 const maxSeconds = 4 * 3600;
 
 /**
- * Reads one file, or two as the two sides of one call, and brings them to `rate` (by default the first file's) and to
- * `channels` (by default as many as there are): stereo is mixed down or mono doubled where that is asked for.
- * Throws {@link Refusal} and Faults.
+ * Reads one file, or two as the two sides of one call, at the rate that `rateFor` makes of the first one's. Stereo is
+ * mixed down or mono doubled where `channelCount` asks for it. Throws {@link Refusal} and Faults.
  */
 export async function readCallAudio(
   files: readonly string[],
-  wanted: { readonly rate?: number; readonly channels?: 1 | 2 },
+  rateFor: (rate: number) => number,
+  channelCount?: 1 | 2,
 ): Promise<CallAudio> {
   if (files.length > 2) throw new Refusal("a call has two channels: name one file or two");
-  if (files.length === 2 && wanted.channels === 1) throw new Refusal("two files make two channels");
+  if (files.length === 2 && channelCount === 1) throw new Refusal("two files make two channels");
   const read = await Promise.all(
     files.map((file) => readAudioFrom(createReadStream(file, { highWaterMark: 1 << 16 }), { maxSeconds })),
   );
-  const rate = wanted.rate ?? read[0]?.rate ?? 16_000;
-  const channels = files.length === 2 ? read.map(mixed) : spread(read[0]?.channels ?? [], wanted.channels);
+  const rate = rateFor(read[0]?.rate ?? 16_000);
+  const channels = files.length === 2 ? read.map(mixed) : spread(read[0]?.channels ?? [], channelCount);
   return { rate, channels: sameLength(channels.map((track, i) => atRate(track, read[i] ?? read[0], rate))) };
 }
 

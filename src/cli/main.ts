@@ -26,7 +26,8 @@ const foreseen: ReadonlySet<string> = new Set([Refusal.name, "ConfigError", "Fau
 
 function toStatus(reason: unknown): number {
   if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : 2;
-  const isForeseen = reason instanceof Error && foreseen.has(reason.name);
+  // What the system refuses, a missing file say, is nobody's bug.
+  const isForeseen = reason instanceof Error && (foreseen.has(reason.name) || "syscall" in reason);
   console.error(
     `earwitness: ${isForeseen ? reason.message : String(reason instanceof Error ? reason.stack : reason)}`,
   );
@@ -88,8 +89,13 @@ function addStream(program: Command, finish: Finish): void {
     .command("stream")
     .description("play a recording into a running server as if it were a call, and watch the verdict move")
     .argument("<files...>", "one file, or two mono files as the two channels of one call")
-    .addOption(new Option("--transport <name>", "how to connect").choices(["ws", "grpc"]).default("ws"))
-    .option("--url <url>", "server (default: ws://127.0.0.1:8080 or 127.0.0.1:50051)")
+    .addOption(
+      new Option("--transport <name>", "how to connect (default: as --url says, else ws)").choices([
+        "ws",
+        "grpc",
+      ]),
+    )
+    .option("--url <url>", "server (default: ws://127.0.0.1:8080 or grpc://127.0.0.1:50051)")
     .addOption(
       new Option("--encoding <name>", "what goes over the wire")
         .choices(["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw", "opus"])

@@ -24,7 +24,9 @@ async function start(): Promise<RunningServer> {
     return await serve(config, packageRoot);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    const hint = cause.message.includes("EADDRINUSE") ? " (EARWITNESS_PORT and EARWITNESS_GRPC_PORT choose others)" : "";
+    const hint = cause.message.includes("EADDRINUSE")
+      ? " (EARWITNESS_PORT and EARWITNESS_GRPC_PORT choose others)"
+      : "";
     throw new Refusal(`the server cannot start: ${cause.message}${hint}`, { cause });
   }
 }
