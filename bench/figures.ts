@@ -14,3 +14,12 @@ export function machine(): string {
   const memory = Math.round(totalmem() / 2 ** 30);
   return `${cpu?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores, ${memory} GiB, ${process.platform} ${release()}, Node ${process.version}`;
 }
+
+/** Area under the ROC curve, by Mann and Whitney: the share of pairs in which the positive is the higher. */
+export function rocArea(positives: readonly number[], negatives: readonly number[]): number {
+  let wins = 0;
+  for (const positive of positives) {
+    for (const negative of negatives) wins += positive > negative ? 1 : positive === negative ? 0.5 : 0;
+  }
+  return wins / (positives.length * negatives.length);
+}
