@@ -58,8 +58,9 @@ export async function openLine(wire: Line["wire"], server: Address): Promise<Lin
 /** A WebSocket client, which can say any text. */
 export async function openSocket(server: Address): Promise<Line & { text(text: string): void }> {
   const socket = new WebSocket(`${server.ws}/v1/stream`, ["earwitness.v1"]);
+  const line = new SocketLine(socket);
   await once(socket, "open");
-  return new SocketLine(socket);
+  return line;
 }
 
 /** Somebody who watches a session or a call. */
