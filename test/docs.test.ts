@@ -217,6 +217,45 @@ describe("docs/protocol.md", () => {
       }
     });
 
+    it("says the bounds of numbers and names as the dialect has them", () => {
+      const start = { type: "start", audio: { encoding: "opus", channels: 1 } };
+      const bounds = (type: string, field: string): number[] => {
+        const row = table(section(messages, `\`${type}\``), "field").find(
+          ([cell]) => spans(cell)[0] === field,
+        );
+        return [...(row?.join(" ").matchAll(/\d[\d,]*/g) ?? [])].map(([found]) =>
+          Number(found.replaceAll(",", "")),
+        );
+      };
+      const asHop = (n: number) => ({ ...start, detection: { hop_ms: n } });
+      const asSpeech = (n: number) => ({ ...start, detection: { min_speech_ms: n } });
+      const asName = (n: number) => ({ ...start, session_id: "a".repeat(n) });
+      const asLabel = (n: number) => ({
+        ...start,
+        audio: { ...start.audio, channel_labels: ["a".repeat(n)] },
+      });
+      const asResume = (n: number) => ({ type: "resume", gap_ms: n });
+      const asGap = (n: number) => ({ type: "annotate", kind: "gap", gap_ms: n });
+      for (const [found, least, most, step, message] of [
+        [bounds("start", "detection.hop_ms"), 250, 5000, 20, asHop],
+        [bounds("start", "detection.min_speech_ms"), 0, 60_000, 1, asSpeech],
+        [bounds("start", "session_id"), 1, 128, 1, asName],
+        [bounds("start", "audio.channel_labels"), 1, 64, 1, asLabel],
+        [bounds("resume", "gap_ms"), 0, 14_400_000, 1, asResume],
+        [bounds("annotate", "gap_ms"), 0, 14_400_000, 1, asGap],
+      ] as const) {
+        assert.ok(
+          found.includes(most) && (least === 0 || found.includes(least)),
+          `${least} to ${most} in ${found}`,
+        );
+        readText(JSON.stringify(message(Math.ceil(least / step) * step)));
+        readText(JSON.stringify(message(most)));
+        assert.throws(() => readText(JSON.stringify(message(most + step))), /./, `above ${most}`);
+        if (least > 0)
+          assert.throws(() => readText(JSON.stringify(message(least - 10 * step))), /./, `under ${least}`);
+      }
+    });
+
     it("lists the kinds of annotation", () => {
       const text = section(messages, "`annotate`");
       assert.deepEqual(sorted(firstColumn(text, "annotation")), sorted(annotationKinds));
