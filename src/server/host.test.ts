@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Observable } from "rxjs";
+import { Observable, Subject } from "rxjs";
 import type { FakeSink } from "../../test/support/fake-connection.ts";
 import { FakeConnection } from "../../test/support/fake-connection.ts";
 import { fakeHost } from "../../test/support/fake-host.ts";
@@ -10,6 +10,7 @@ import { scripted } from "../../test/support/scripted-session.ts";
 import { Fault } from "../stream/errors.ts";
 import type { Decoder } from "../stream/ports.ts";
 import type { Session } from "../stream/session.ts";
+import type { EventBody } from "../stream/events.ts";
 import { hertz, millis } from "../stream/units.ts";
 import { PeerLost } from "./connection.ts";
 
@@ -115,12 +116,14 @@ describe("a connection's order of messages", () => {
     assert.deepEqual(connection.of("error")[0]?.details, { field: "channel" });
   });
 
-  it("takes an audio message of no bytes for a sign of life", () => {
-    const { connection, clock } = started();
+  it("takes an audio message of no bytes for a sign of life, and for nothing else", () => {
+    const { createSession, sessions } = scripted();
+    const { connection, clock } = started({}, { parts: { createSession } });
     clock.advance(29_000);
     connection.audio(0);
     clock.advance(29_000);
     assert.equal(connection.closes.length, 0);
+    assert.deepEqual(sessions[0]?.heard, []);
   });
 });
 
@@ -147,6 +150,7 @@ describe("admission", () => {
     host.accept(second);
     second.start({ session_id: "s" });
     assert.equal(faultOf(second), "duplicate_session");
+    assert.equal(second.of("error")[0]?.sessionId, "s");
     connection.client.next({ type: "close" });
     await turn();
     const third = new FakeConnection();
@@ -320,12 +324,14 @@ describe("a peer that is lost", () => {
     assert.equal(sessions[0].running, false);
   });
 
-  it("does not cut short what it asked for with its close", async () => {
-    const { connection, host } = started({ session_id: "s" });
-    connection.audio(16_000);
+  it("does not cut short what it asked for with its close", () => {
+    const said = new Subject<EventBody>();
+    const session: Session = { events: said, tMediaMs: () => millis(0), channels: () => [] };
+    const { connection, host } = started({ session_id: "s" }, { parts: { createSession: () => session } });
     connection.client.next({ type: "close" });
     connection.client.error(new PeerLost("gone"));
-    await turn();
+    assert.equal(host.session("s").summary, undefined);
+    said.complete();
     assert.equal(host.session("s").summary?.endedBy, "close");
   });
 });

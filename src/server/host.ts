@@ -128,6 +128,7 @@ export class SessionHost implements Host {
   /** Ends everything now. */
   close(): void {
     this.#accepting = false;
+    this.#parts.recordings.abort(draining());
     for (const session of this.#registry.live) session.fail(draining());
     for (const visit of [...this.#visits]) visit.refuse(draining());
     this.#registry.clear();

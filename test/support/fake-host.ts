@@ -23,6 +23,7 @@ export interface FakeHostOptions {
 export function fakeHost(options: FakeHostOptions) {
   const { clock, limits: given, detector = fakeDetector(() => 1), parts } = options;
   const logged: string[] = [];
+  const log = createLog("debug", { write: (line: string) => void logged.push(line) });
   const limits = { ...defaultLimits, ...given };
   const metrics = createMetrics(limits);
   metrics.close();
@@ -31,7 +32,7 @@ export function fakeHost(options: FakeHostOptions) {
     clock,
     limits,
     metrics,
-    log: createLog("debug", { write: (line: string) => void logged.push(line) }),
+    log,
     createDecoder: (format) => createDecoder(format, undefined),
     createSession,
     operator: { thresholds: {} },
@@ -60,5 +61,5 @@ export function fakeHost(options: FakeHostOptions) {
     ],
     ...parts,
   });
-  return { host, logged, metrics, limits };
+  return { host, log, logged, metrics, limits };
 }

@@ -5,7 +5,6 @@ import { systemClock } from "../../src/server/clock.ts";
 import { listenHttp } from "../../src/server/http/listener.ts";
 import type { Page } from "../../src/server/http/pages.ts";
 import { createRouter } from "../../src/server/http/router.ts";
-import { createLog } from "../../src/server/log.ts";
 import { createWebSocketDoor } from "../../src/server/websocket/transport.ts";
 import { fakeHost, type FakeHostOptions } from "./fake-host.ts";
 
@@ -24,7 +23,7 @@ export async function fakeServer(t: TestContext, options: FakeServerOptions = {}
   const door = createWebSocketDoor({ host, limits, clock, allowedOrigins: options.allowedOrigins ?? [] });
   const router = createRouter({
     ...{ host, limits, metrics, pages: options.pages ?? new Map([["/", page]]) },
-    log: createLog("silent"),
+    log: made.log,
   });
   const http = await listenHttp({ host: "127.0.0.1", port: 0 }, router, door);
   t.after(async () => {

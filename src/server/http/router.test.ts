@@ -152,6 +152,20 @@ describe("POST /v1/detect", () => {
     }
   });
 
+  it("takes nobody who leaves for a bug", async (t) => {
+    const { url, logged } = await fakeServer(t);
+    const { hostname, port } = new URL(url);
+    for (let i = 0; i < 5; i++) {
+      const socket = connectTcp(Number(port), hostname);
+      socket.write("POST /v1/detect HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nsome");
+      await once(socket, "connect");
+      await fetch(`${url}/healthz`);
+      socket.destroy();
+    }
+    for (let i = 0; i < 5; i++) await fetch(`${url}/healthz`);
+    assert.deepEqual(logged, []);
+  });
+
   it("takes a few at a time", async (t) => {
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));

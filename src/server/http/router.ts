@@ -36,7 +36,11 @@ interface Route {
 export function createRouter(parts: RouterParts): RequestListener {
   const routes = createRoutes(parts);
   return (request, response) => {
+    // A request whose body was given up has lost its socket.
+    const { socket } = request;
     serve(routes, request, response).catch((reason: unknown) => {
+      // Whoever left gets no answer, and that they left is no bug.
+      if (socket.destroyed) return;
       const fault = Fault.from(reason);
       if (fault.code === "internal") parts.log.error({ err: fault.cause ?? fault }, "request failed");
       parts.metrics.faulted(fault.code);

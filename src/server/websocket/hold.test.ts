@@ -36,6 +36,19 @@ describe("an hour in a second", () => {
   });
 });
 
+describe("a client that is held back", () => {
+  it("is closed without delay when its session fails", { timeout: 3000 }, async (t) => {
+    const { createSession, sessions } = scripted();
+    const { ws } = await fakeServer(t, { parts: { createSession } });
+    const client = await connect(t, `${ws}/v1/stream`);
+    client.start({ pace: "file" });
+    await client.event("ready");
+    sessions[0]?.parts.valve.pause();
+    sessions[0]?.said.error(new Error("a bug"));
+    assert.deepEqual(await client.closed, { code: 1011, reason: "INTERNAL" });
+  });
+});
+
 /** When a number has not changed for many turns of the event loop. */
 async function settled(read: () => number): Promise<void> {
   for (let same = 0, last = read(); same < 200;) {
