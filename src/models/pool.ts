@@ -25,7 +25,7 @@ export interface PoolOptions {
   readonly maxWindowMs?: number;
   /** Windows that may wait, 1,024 by default; one more is shed. */
   readonly queueLimit?: number;
-  /** A worker silent for so long over one batch is killed; by default 2 s, or 20 times the largest batch if that is more. */
+  /** A worker silent for so long over one batch is killed; by default 5 s, or 20 times the largest batch if that is more. */
   readonly deadlineMs?: number;
   /** Windows that wait while no worker is left are given up once in so long; 10 s by default. */
   readonly outageMs?: number;
@@ -121,7 +121,7 @@ class WorkerPool implements Pool {
     this.#options = options;
     this.#model = model;
     this.#queueLimit = options.queueLimit ?? 1024;
-    this.#deadlineMs = options.deadlineMs ?? Math.max(2000, 20 * (model.batchSizes.at(-1) ?? 1) * windowMs);
+    this.#deadlineMs = options.deadlineMs ?? Math.max(5000, 20 * (model.batchSizes.at(-1) ?? 1) * windowMs);
     this.#crew = new Crew({
       provider,
       model,
