@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { plainEnvironment } from "./support/environment.ts";
 import { soundFile } from "./support/recordings.ts";
 import { fileURLToPath } from "node:url";
 
@@ -16,7 +17,7 @@ interface Outcome {
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<Outcome> {
-  const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { cwd, env: plainEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -85,7 +86,7 @@ describe("the package, packed and installed into an empty folder", { timeout: 30
 
   it("serves its page, and stops when it is told to", async () => {
     const env = {
-      ...process.env,
+      ...plainEnvironment(),
       EARWITNESS_PORT: "0",
       EARWITNESS_GRPC_PORT: "0",
       EARWITNESS_PROVIDERS: "cpu",

@@ -14,7 +14,7 @@ const chromium = findChromium();
 const skip =
   chromium === undefined ? "no Chromium is installed: `apt-get install chromium` runs this" : false;
 /** Screenshots go here when it is set. */
-const screenshots = process.env["EARWITNESS_SCREENSHOTS"];
+const screenshots = process.env["PAGE_SCREENSHOTS"];
 
 /** A voice on the left; on the right the same, after six silent seconds. */
 function stereo(): Uint8Array {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { plainEnvironment } from "../../test/support/environment.ts";
 import { voice } from "../../test/support/voice.ts";
 import { wavFile } from "../../test/support/wav-file.ts";
 
@@ -22,7 +23,7 @@ async function earwitness(
   options: { lines?: number; env?: NodeJS.ProcessEnv } = {},
 ) {
   const child = spawn(process.execPath, [bin, ...args], {
-    env: { ...process.env, EARWITNESS_PROVIDERS: "cpu", ...options.env },
+    env: { ...plainEnvironment(), EARWITNESS_PROVIDERS: "cpu", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

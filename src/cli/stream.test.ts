@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { plainEnvironment } from "../../test/support/environment.ts";
 import { voice } from "../../test/support/voice.ts";
 import { wavFile } from "../../test/support/wav-file.ts";
 import type { SessionEvent, SummaryEvent } from "../../clients/node/events.ts";
@@ -16,6 +17,7 @@ const root = join(import.meta.dirname, "../..");
 
 function start(args: readonly string[]) {
   const child = spawn(process.execPath, [join(root, "bin/earwitness.js"), "stream", ...args], {
+    env: plainEnvironment(),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said = { stdout: "", stderr: "" };
