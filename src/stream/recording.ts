@@ -1,4 +1,4 @@
-import { from, lastValueFrom, tap, defaultIfEmpty } from "rxjs";
+import { defaultIfEmpty, firstValueFrom, from, lastValueFrom, tap, timer } from "rxjs";
 import type { Command } from "./commands.ts";
 import { createDecoder } from "./decode.ts";
 import type { Abstention, EventBody, StateName, StateReason, VerdictName } from "./events.ts";
@@ -82,10 +82,11 @@ function toResult(event: Extract<EventBody, { type: "score" }>): WindowResult {
   return { startMs: window.startMs, endMs: window.endMs, speechMs, llr, pSpoof, verdict, reason };
 }
 
-/** A second at a time, and only while the gate is open. */
+/** A second at a time, with a turn of the event loop for everybody else in between, and only while the gate is open. */
 async function* commandsOf(audio: PlanarAudio, gate: Gate, signal?: AbortSignal): AsyncGenerator<Command> {
   const length = audio.channels[0]?.length ?? 0;
   for (let start = 0; start < length; start += audio.rate) {
+    await firstValueFrom(timer(0));
     await gate.open;
     signal?.throwIfAborted();
     yield { type: "audio", chunk: interleave(audio.channels, start, Math.min(length, start + audio.rate)) };
