@@ -157,6 +157,29 @@ describe("Channel", () => {
     assert.equal(track.gapTotal, 192_320);
   });
 
+  it("reports a gap of hours in few parts, the same however it was declared", () => {
+    const track = channel();
+    const whole = gapsOf([...track.push(gap(4 * 3600 * second, "paused")), ...track.flush()]);
+    assert.deepEqual(
+      whole.slice(0, 4).map((g) => [g.start / second, g.end / second]),
+      [
+        [0, 5],
+        [5, 10],
+        [10, 20],
+        [20, 40],
+      ],
+    );
+    assert.ok(whole.length < 40, `${whole.length} parts`);
+    for (const [i, part] of whole.entries()) {
+      assert.equal(part.start, whole[i - 1]?.end ?? 0);
+      assert.ok(part.end - part.start <= 600 * second);
+    }
+    const bit = channel();
+    const found = Array.from({ length: 4 * 360 }, () => bit.push(gap(10 * second, "paused"))).flat();
+    assert.deepEqual(gapsOf([...found, ...bit.flush()]), whole);
+    assert.equal(whole.at(-1)?.end, 4 * 3600 * second);
+  });
+
   it("scores the stretch that is in no window yet when told to finalize, once, and goes on", () => {
     const track = channel();
     track.push(audio(0, 4.5 * second));

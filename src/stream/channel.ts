@@ -37,8 +37,10 @@ const provisionalMs = 100;
 const maxLossMs = 120;
 /** The same for a sender that fell silent: pauses between words must not end the run. */
 const maxSilenceMs = 1000;
-/** A gap that goes on is reported in parts of this length. */
-const maxGapEventMs = 5000;
+/** A gap that goes on is reported in parts: the first of this length, each later one as long as all before it, */
+const firstGapPartMs = 5000;
+/** up to this, so that one message that declares hours is not thousands of events. */
+const longestGapPartMs = 600_000;
 
 /** More gaps than this in one second of a channel are not a call: each is an event that may not be dropped. */
 const maxGapsPerSecond = 100;
@@ -71,7 +73,7 @@ export class Channel {
   /** End of the newest window. */
   #covered = 0;
   /** The gap that is going on, if one is. */
-  #open: { start: number; end: number; cause: GapCause } | undefined;
+  #open: { readonly since: number; start: number; end: number; readonly cause: GapCause } | undefined;
   /** Length of the present hole, all causes together and lost ones alone, in source samples. */
   #hole = 0;
   #lost = 0;
@@ -170,15 +172,19 @@ export class Channel {
     if (this.#open?.cause !== cause) {
       this.#closeGap(found);
       this.#countGap();
-      this.#open = { start: this.#clock, end: this.#clock, cause };
+      this.#open = { since: this.#clock, start: this.#clock, end: this.#clock, cause };
     }
-    this.#open.end += length;
-    const most = (maxGapEventMs * this.#parts.clock) / 1000;
-    while (this.#open.end - this.#open.start > most) {
-      const { start } = this.#open;
-      this.#report(start, start + most, cause, found);
-      this.#open.start += most;
+    const open = this.#open;
+    open.end += length;
+    for (let part = this.#gapPart(open); open.end - open.start > part; part = this.#gapPart(open)) {
+      this.#report(open.start, open.start + part, cause, found);
+      open.start += part;
     }
+  }
+
+  #gapPart({ since, start }: { readonly since: number; readonly start: number }): number {
+    const perMs = this.#parts.clock / 1000;
+    return Math.min(Math.max(start - since, firstGapPartMs * perMs), longestGapPartMs * perMs);
   }
 
   #countGap(): void {
