@@ -1,17 +1,19 @@
-// Writes the parts of README.md that are not prose: the transcripts of `detect`, the table of error rates, the table of
+// Writes the parts of README.md that are not prose: the transcripts of the command, the table of error rates, the table of
 // settings. Run as `node --import tsx scripts/docs-readme.js`; tests compare what it writes with what it comes from.
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { format, resolveConfig } from "prettier";
-import { settings } from "../src/server/config.ts";
+import { readConfig, settings } from "../src/server/config.ts";
+import { serve } from "../src/server/serve.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = join(root, "README.md");
 
 /** The error rates of `training/evaluation.json` as rows of cells, the header first. */
-export function accuracyRows() {
+function accuracyRows() {
   const { conditions, channels } = JSON.parse(
     readFileSync(join(root, "training", "evaluation.json"), "utf8"),
   );
@@ -29,7 +31,7 @@ export function accuracyRows() {
 }
 
 /** Every setting as rows of cells, the header first. */
-export function settingRows() {
+function settingRows() {
   const code = (text) => (/[` ]/.test(text) || text === "none" ? text : `\`${text}\``);
   return [
     ["setting", "default", "meaning"],
@@ -46,19 +48,36 @@ function withTable(text, rows) {
   return `${text.slice(0, start)}${[header, rule, ...body].join("\n")}${text.slice(end)}`;
 }
 
-const withTranscripts = (text) =>
-  text.replace(/(```console\n\$ npx earwitness )(detect .*)\n[^`]*```/g, (_, start, args) => {
-    const printed = execFileSync(process.execPath, [join("bin", "earwitness.js"), ...args.split(" ")], {
+/** What `earwitness` prints to these arguments, `stream` to a server of our own. */
+async function run(args) {
+  const server = args[0] === "stream" ? await startServer() : undefined;
+  const url = server === undefined ? [] : ["--url", server.httpUrl.replace("http:", "ws:")];
+  try {
+    const launched = [join("bin", "earwitness.js"), ...args, ...url];
+    const { stdout } = await promisify(execFile)(process.execPath, launched, {
       cwd: root,
       env: { ...process.env, EARWITNESS_PROVIDERS: "cpu" },
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
     });
-    return `${start}${args}\n${printed.trimEnd()}\n\`\`\``;
-  });
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const text = withTable(withTable(readFileSync(readme, "utf8"), accuracyRows()), settingRows());
-  const options = { ...(await resolveConfig(readme)), filepath: readme };
-  writeFileSync(readme, await format(withTranscripts(text), options));
+    return stdout.trimEnd();
+  } finally {
+    await server?.close();
+  }
 }
+
+const startServer = () =>
+  serve(readConfig({ EARWITNESS_PORT: "0", EARWITNESS_GRPC_PORT: "0", EARWITNESS_PROVIDERS: "cpu" }), root);
+
+async function withTranscripts(text) {
+  let written = text;
+  for (const [block, args] of text.matchAll(/```console\n\$ npx earwitness (.*)\n[^`]*```/g)) {
+    written = written.replace(
+      block,
+      `\`\`\`console\n$$ npx earwitness ${args}\n${await run(args.split(" "))}\n\`\`\``,
+    );
+  }
+  return written;
+}
+
+const text = withTable(withTable(readFileSync(readme, "utf8"), accuracyRows()), settingRows());
+const options = { ...(await resolveConfig(readme)), filepath: readme };
+writeFileSync(readme, await format(await withTranscripts(text), options));
