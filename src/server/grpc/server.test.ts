@@ -272,10 +272,12 @@ describe("StreamingDetect", () => {
     await quiet(() => connection.backlogBytes());
     const backlog = connection.backlogBytes();
     assert.ok(backlog > 1 << 20, `backlog ${backlog}`);
+    assert.equal(server.backlogBytes(), backlog);
     const ended = statusOf(call);
     connection.close(new Fault("slow_reader", "events are not being read"));
     const { code } = await ended;
     assert.equal(code, status.RESOURCE_EXHAUSTED);
+    while (server.backlogBytes() > 0) await new Promise(setImmediate);
   });
 
   it("has no backlog once a reader has caught up", async () => {

@@ -6,8 +6,9 @@ import { defaultLimits } from "../limits.ts";
 import { grpcDefinition } from "./definition.ts";
 import { addReflection } from "./reflection.ts";
 import { createHandlers, type ServiceOptions } from "./service.ts";
+import { Backlog } from "./transport.ts";
 
-export interface GrpcServerOptions extends Partial<ServiceOptions> {
+export interface GrpcServerOptions extends Partial<Omit<ServiceOptions, "backlog">> {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -22,6 +23,8 @@ export interface GrpcServer {
   readonly address: string;
   /** What grpc.health.v1 answers, for "" and for the service. */
   setServing(serving: boolean): void;
+  /** Bytes of events that no peer has taken yet. */
+  backlogBytes(): number;
   /** Refuses new calls, gives running ones so long to end, then cuts them off. Idempotent. */
   close(graceMs: number): Promise<void>;
 }
@@ -45,7 +48,8 @@ export async function createGrpcServer(host: Host, options: GrpcServerOptions): 
     [SpoofDetection.method.streamingDetect.localName]:
       (options.maxMessageBytes ?? defaultLimits.messageBytes) + envelopeBytes,
   });
-  server.addService(definition, { ...createHandlers(host, toServiceOptions(options)) });
+  const backlog = new Backlog();
+  server.addService(definition, { ...createHandlers(host, { ...toServiceOptions(options), backlog }) });
   const health = new HealthImplementation();
   const setServing = (serving: boolean) => {
     for (const name of ["", SpoofDetection.typeName])
@@ -58,11 +62,12 @@ export async function createGrpcServer(host: Host, options: GrpcServerOptions): 
   return {
     address: toAddress(options.host, port),
     setServing,
+    backlogBytes: () => backlog.bytes,
     close: closer(server),
   };
 }
 
-const toServiceOptions = (options: GrpcServerOptions): ServiceOptions => ({
+const toServiceOptions = (options: GrpcServerOptions): Omit<ServiceOptions, "backlog"> => ({
   maxRecordingBytes: options.maxRecordingBytes ?? defaultLimits.recordingBytes,
   maxMetadataBytes: options.maxMetadataBytes ?? defaultLimits.metadataBytes,
   closeGraceMs: options.closeGraceMs ?? closeGraceMs,

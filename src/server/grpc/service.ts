@@ -16,14 +16,12 @@ import type { Parsed } from "./definition.ts";
 import { toDetection } from "./dialect.ts";
 import { encodingNumbers, nameOf } from "./names.ts";
 import { toStatus } from "./status.ts";
-import { CallSink, createConnection, type StreamingCall } from "./transport.ts";
+import { CallSink, createConnection, type SinkOptions, type StreamingCall } from "./transport.ts";
 import { toWireModel, toWireOutcome, toWireSession } from "./views.ts";
 
-export interface ServiceOptions {
+export interface ServiceOptions extends SinkOptions {
   readonly maxRecordingBytes: number;
   readonly maxMetadataBytes: number;
-  /** How long a peer has to take its last events and the status before its stream is reset. */
-  readonly closeGraceMs: number;
   /** Told of every failure that nobody foresaw; the client learns only `internal`. */
   readonly onBug: (cause: unknown) => void;
 }
@@ -43,14 +41,14 @@ export type Handlers = {
 
 /** The service's methods in terms of the host. */
 export function createHandlers(host: Host, options: ServiceOptions): Handlers {
-  const { onBug, closeGraceMs, maxMetadataBytes, maxRecordingBytes } = options;
+  const { onBug, maxMetadataBytes, maxRecordingBytes } = options;
   const { method } = SpoofDetection;
   return {
     streamingDetect: (call: StreamingCall) => {
-      host.accept(createConnection(call, maxMetadataBytes, closeGraceMs));
+      host.accept(createConnection(call, maxMetadataBytes, options));
     },
     watchSession: (call) => {
-      const sink = new CallSink(call, closeGraceMs);
+      const sink = new CallSink(call, options);
       try {
         const stop = host.watch(toTarget(accepted(call.request)), sink);
         call.once("cancelled", stop);

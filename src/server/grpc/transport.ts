@@ -21,37 +21,43 @@ export type StreamingCall = ServerDuplexStream<
 >;
 export type EventCall = StreamingCall | ServerWritableStream<unknown, Uint8Array>;
 
-/** How long a peer has to take what was sent to it and the status, before its stream is reset. */
-const defaultCloseGraceMs = 5000;
-
 /**
  * A client on Node's HTTP/2 that cancels ends its side first and resets the stream a loop turn later, so an end is
  * believed only when no reset has followed it for so long.
  */
 const endGraceMs = 25;
 
+/** What all calls together were sent and have not taken. */
+export class Backlog {
+  bytes = 0;
+}
+
+export interface SinkOptions {
+  /** How long a peer has to take its last events and the status before its stream is reset. */
+  readonly closeGraceMs: number;
+  readonly backlog: Backlog;
+}
+
 /** Sends events down a call and ends it. */
 export class CallSink implements EventSink {
   readonly #call: EventCall;
-  readonly #closeGraceMs: number;
+  readonly #options: SinkOptions;
   #backlogBytes = 0;
   #closed = false;
 
-  constructor(call: EventCall, closeGraceMs = defaultCloseGraceMs) {
+  constructor(call: EventCall, options: SinkOptions) {
     this.#call = call;
-    this.#closeGraceMs = closeGraceMs;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
+    this.#options = options;
+    // What a call that is over had not taken is never taken.
+    call.once("cancelled", () => this.#count(-this.#backlogBytes));
   }
 
   send(event: SessionEvent): void {
     if (this.#closed || this.#call.cancelled) return;
     const encoded = toBinary(SessionEventSchema, toWireEvent(event));
-    this.#backlogBytes += encoded.byteLength;
+    this.#count(encoded.byteLength);
     this.#call.write(encoded, () => {
-      this.#backlogBytes -= encoded.byteLength;
+      if (this.#backlogBytes > 0) this.#count(-encoded.byteLength);
     });
   }
 
@@ -64,20 +70,25 @@ export class CallSink implements EventSink {
     this.#closed = true;
     if (this.#call.cancelled) return;
     // The status goes after what was written, and nothing but a reset can overtake what a stalled peer never reads.
-    const timer = setTimeout(() => resetStream(this.#call), this.#closeGraceMs);
+    const timer = setTimeout(() => resetStream(this.#call), this.#options.closeGraceMs);
     this.#call.once("cancelled", () => clearTimeout(timer));
     if (fault === undefined) this.#call.end();
     else this.#call.emit("error", toStatus(fault));
+  }
+
+  #count(bytes: number): void {
+    this.#backlogBytes += bytes;
+    this.#options.backlog.bytes += bytes;
   }
 }
 
 /** A call of StreamingDetect as the host sees it. */
 export function createConnection(
   call: StreamingCall,
-  maxMetadataBytes?: number,
-  closeGraceMs?: number,
+  maxMetadataBytes: number,
+  options: SinkOptions,
 ): Connection {
-  const sink = new CallSink(call, closeGraceMs);
+  const sink = new CallSink(call, options);
   return {
     transport: "grpc",
     messages: readMessages(call, maxMetadataBytes),
@@ -91,7 +102,7 @@ export function createConnection(
 /**
  * Without a listener or while paused, grpc-js reads no more than 16 messages ahead, and HTTP/2 holds the client back.
  */
-function readMessages(call: StreamingCall, maxMetadataBytes?: number): Observable<ClientMessage> {
+function readMessages(call: StreamingCall, maxMetadataBytes: number): Observable<ClientMessage> {
   const dialect = createGrpcDialect(maxMetadataBytes);
   return new Observable((subscriber) => {
     const read = (incoming: Parsed<MessageShape<typeof StreamingDetectRequestSchema>>) => {
