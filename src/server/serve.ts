@@ -93,13 +93,12 @@ async function start(
   };
 }
 
-/** gRPC's health turns in the same turn of the event loop as readiness. */
+/** Health and readiness turn in the same turn of the event loop, before any session is told. */
 function createDrain(host: SessionHost, grpc: GrpcServer, log: Log): () => Promise<void> {
   return once(async () => {
     log.info({}, "draining");
-    const drained = host.drain();
     grpc.setServing(false);
-    await drained;
+    await host.drain();
     log.info({}, "drained");
   });
 }
@@ -127,7 +126,7 @@ async function openDoors(
     onBug: (err) => parts.log.error({ err }, "call failed"),
   });
   opened.push(() => grpc.close(grpcGraceMs));
-  return { grpc, http, backlogBytes: () => sockets.backlogBytes() };
+  return { grpc, http, backlogBytes: () => sockets.backlogBytes() + grpc.backlogBytes() };
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
