@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { readConfig } from "../src/server/config.ts";
 import { createLog } from "../src/server/log.ts";
 import { serve, type RunningServer } from "../src/server/serve.ts";
-import { blocks, read, root } from "./support/markdown.ts";
+import { blocks, read, root, section, spans, table } from "./support/markdown.ts";
 
 const readme = read("README.md");
 
@@ -98,5 +98,17 @@ describe("README.md", { timeout: 120_000 }, () => {
       assert.match(printed, new RegExp(`^${channel} \\d+ (?:spoof|bonafide|undecided) `, "m"));
     assert.match(printed, /state: '/);
     assert.equal([...printed.matchAll(/audio_ms: 2\d{3}/g)].length, 2);
+  });
+
+  it("has a server whose metrics are those of the protocol page", async () => {
+    assert.ok(server !== undefined);
+    const text = await (await fetch(`${server.httpUrl}/metrics`)).text();
+    const served = [...text.matchAll(/^# TYPE (\w+ \w+)$/gm)].map(([, found = ""]) => found);
+    const rows = table(section(read("docs/protocol.md"), "Metrics"), "metric");
+    assert.deepEqual(rows.map(([name, type]) => `${spans(name).join()} ${type}`).sort(), served.sort());
+    const source = read("src/server/metrics.ts");
+    for (const [, , labels] of rows) {
+      for (const label of spans(labels)) assert.ok(source.includes(`"${label}"`), label);
+    }
   });
 });
