@@ -9,6 +9,7 @@ import {
   type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { service as health } from "grpc-health-check";
 import {
   type AnyDefinition,
   loadSync,
@@ -25,6 +26,21 @@ export interface Ended {
   readonly code: number;
   readonly details: string;
   readonly metadata: Metadata;
+}
+
+/** What `grpc.health.v1` answers for a service, "" for the server as a whole. Rejects with grpc-js's ServiceError. */
+export function checkHealth(address: string, service = ""): Promise<string> {
+  const probe = new Client(address, credentials.createInsecure());
+  const check = health["Check"];
+  if (check === undefined) throw new RangeError("no method Check");
+  const { path, requestSerialize, responseDeserialize } = check;
+  return new Promise((resolve, reject) => {
+    probe.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, response) => {
+      probe.close();
+      if (error) reject(error);
+      else resolve(String(inner({ response }, "response")["status"]));
+    });
+  });
 }
 
 /** What a tool that reads schemas calls: the path and the messages of server reflection, v1. */

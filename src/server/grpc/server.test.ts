@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { service as healthService } from "grpc-health-check";
 import { ScriptedHost, type Visit } from "../../../test/support/scripted-host.ts";
 import {
+  checkHealth,
   collect,
   inner,
   type Plain,
@@ -603,16 +603,7 @@ describe("the unary methods", () => {
 });
 
 describe("health and reflection", () => {
-  const check = (service: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const probe = new Client(server.address, credentials.createInsecure());
-      const { path, requestSerialize, responseDeserialize } = healthService["Check"] ?? assert.fail();
-      probe.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, response) => {
-        probe.close();
-        if (error) reject(error);
-        else resolve(String(inner({ response }, "response")["status"]));
-      });
-    });
+  const check = (service: string) => checkHealth(server.address, service);
 
   it("serve until told otherwise, as a whole and as the service", async () => {
     for (const service of ["", "earwitness.v1.SpoofDetection"]) {
@@ -627,15 +618,7 @@ describe("health and reflection", () => {
   it("start as not serving when the host accepts nobody", async () => {
     host.accepting = false;
     const other = await createGrpcServer(host, { host: "127.0.0.1", port: 0 });
-    const probe = new Client(other.address, credentials.createInsecure());
-    const { path, requestSerialize, responseDeserialize } = healthService["Check"] ?? assert.fail();
-    const answer = await new Promise((resolve) => {
-      probe.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service: "" }, (_, found) =>
-        resolve(found),
-      );
-    });
-    assert.equal(inner({ answer }, "answer")["status"], "NOT_SERVING");
-    probe.close();
+    assert.equal(await checkHealth(other.address), "NOT_SERVING");
     await other.close(0);
   });
 
