@@ -2,7 +2,7 @@
  * The entry of an inference process, and the only importer of ONNX Runtime: its `run()` holds the JavaScript
  * thread for the whole inference, and a thread cannot be stopped inside it. One session, one batch at a time.
  */
-import { readSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { audioFd, parseToWorker, type FromWorker, type OpenModel } from "./messages.ts";
 
@@ -105,12 +105,15 @@ function fillWithNoise(audio: Float32Array): void {
   }
 }
 
-/** Fills `audio` with `rows` windows off the pipe; the parent is writing them, so waiting for them is short. */
+/** Shared memory, or a pipe: see `audio-lane.ts`. */
+const audioIsMemory = fstatSync(audioFd).isFile();
+
+/** Fills `audio` with the batch; on a pipe the parent may still be writing it, so waiting for it is short. */
 function receive(audio: Float32Array, length: number): void {
   const bytes = new Uint8Array(audio.buffer, audio.byteOffset, length * Float32Array.BYTES_PER_ELEMENT);
   let at = 0;
   while (at < bytes.length) {
-    const n = readSync(audioFd, bytes, at, bytes.length - at, null);
+    const n = readSync(audioFd, bytes, at, bytes.length - at, audioIsMemory ? at : null);
     if (n === 0) process.exit(0); // The parent is gone.
     at += n;
   }

@@ -1,8 +1,8 @@
 import { fork, type ChildProcess } from "node:child_process";
-import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { type AudioLane, createAudioLane } from "./audio-lane.ts";
 import { workerEnvironment } from "./gpu-libraries.ts";
-import { audioFd, parseFromWorker, type FromWorker, type OpenModel, type ToWorker } from "./messages.ts";
+import { parseFromWorker, type FromWorker, type OpenModel, type ToWorker } from "./messages.ts";
 
 /** One batch's answer: output rows end to end, and the windows that could not be put to the model. */
 export interface BatchAnswer {
@@ -29,7 +29,7 @@ export class Worker {
   /** Settles when the process has ended, with how. Never rejects. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
-  readonly #audio: Writable;
+  readonly #audio: AudioLane = createAudioLane();
   #opening: Opening | undefined;
   #pending: Pending | undefined;
   #failure: string | undefined;
@@ -41,13 +41,9 @@ export class Worker {
       execArgv,
       env: { ...workerEnvironment(process.env), ...env },
       serialization: "advanced",
-      stdio: ["ignore", "ignore", "pipe", "ipc", "pipe"],
+      stdio: ["ignore", "ignore", "pipe", "ipc", this.#audio.stdio],
     });
-    const audio = this.#child.stdio[audioFd];
-    if (!(audio instanceof Writable)) throw new Error("a worker's audio pipe is missing");
-    this.#audio = audio;
-    // A process that ends breaks its pipe; its end is what counts, and `ended` tells it.
-    audio.on("error", () => undefined);
+    this.#audio.attach(this.#child);
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-stderrKept);
     });
@@ -97,12 +93,8 @@ export class Worker {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill(`no answer within ${withinMs} ms`), withinMs);
       this.#pending = { id, timer, resolve, reject };
+      this.#audio.send(windows);
       this.#tell({ type: "score", id, rows: windows.length });
-      this.#audio.cork();
-      for (const { buffer, byteOffset, byteLength } of windows) {
-        this.#audio.write(new Uint8Array(buffer, byteOffset, byteLength));
-      }
-      this.#audio.uncork();
     });
   }
 
@@ -168,7 +160,7 @@ export class Worker {
       };
       this.#child.once("error", (reason) => end(`cannot be started: ${reason.message}`));
       // "close" comes after "exit", once stderr has been read to its end and no pipe is left.
-      this.#child.once("exit", () => this.#audio.destroy());
+      this.#child.once("exit", () => this.#audio.close());
       this.#child.once("close", (code, signal) => end(signal === null ? `ended with status ${code ?? "?"}` : `ended by ${signal}`));
     });
   }
