@@ -68,7 +68,7 @@ function bench(pace: Pace) {
   };
   const said = (): string[] =>
     out.map((s) => (s.kind === "answered" || s.kind === "missed" ? `${s.kind} ${s.window.index}` : s.kind));
-  return { asked, valve, said, ended, signals, source, subscription, push };
+  return { asked, valve, out, said, ended, signals, source, subscription, push };
 }
 
 describe("scoreInOrder", () => {
@@ -130,6 +130,25 @@ describe("scoreInOrder", () => {
     b.asked[0]?.answer(0);
     await turn();
     assert.deepEqual(b.said(), ["answered 0", "gap", "answered 1"]);
+  });
+
+  it("lets go of a window's samples as soon as it is settled, since its turn may be long in coming", async () => {
+    for (const pace of ["live", "file"] as const) {
+      const b = bench(pace);
+      b.push(window(0), window(1), window(2), window(3, 0, 0));
+      assert.deepEqual(b.said(), []);
+      for (const { answer, window } of b.asked) if (window.index > 0) answer(0);
+      b.asked[0]?.fail(new WindowLost("worker_lost", "gone"));
+      await turn();
+      b.asked.at(-1)?.answer(0);
+      await turn();
+      assert.equal(b.out.length, 4);
+      for (const settled of b.out) {
+        assert.ok(settled.kind === "answered" || settled.kind === "missed");
+        assert.equal(settled.window.samples.length, 0);
+      }
+      assert.ok(b.asked.every((one) => one.window.samples.length === 1));
+    }
   });
 
   it("never asks about a window in which nobody speaks", () => {

@@ -10,7 +10,7 @@ export interface Arrived {
   readonly at: number;
 }
 
-/** An item whose turn has come: windows have their answer. */
+/** An item whose turn has come: windows have their answer, and no samples any more. */
 export type Settled =
   | { readonly kind: "answered"; readonly window: Window; readonly answer: Answer; readonly at: number }
   | { readonly kind: "missed"; readonly window: Window; readonly cause: "shed" | "worker_lost" }
@@ -100,7 +100,8 @@ class Run {
   #shedWaiting(queue: Entry[]): void {
     for (const [index, entry] of queue.entries()) {
       if (entry.state !== "waiting") continue;
-      queue[index] = { state: "settled", settled: { kind: "missed", window: entry.window, cause: "shed" } };
+      const settled: Settled = { kind: "missed", window: withoutSound(entry.window), cause: "shed" };
+      queue[index] = { state: "settled", settled };
       this.#count(-1);
     }
   }
@@ -132,12 +133,12 @@ class Run {
     this.#scoring.detector.score(window, this.#abandoned.signal).then(
       (score) => {
         if (this.#out.closed) return;
-        settle({ kind: "answered", window, answer: { kind: "scored", score }, at });
+        settle({ kind: "answered", window: withoutSound(window), answer: { kind: "scored", score }, at });
       },
       (reason: unknown) => {
         if (this.#out.closed) return;
-        if (reason instanceof WindowLost) settle({ kind: "missed", window, cause: reason.gap });
-        else this.#out.error(reason);
+        if (!(reason instanceof WindowLost)) this.#out.error(reason);
+        else settle({ kind: "missed", window: withoutSound(window), cause: reason.gap });
       },
     );
   }
@@ -162,8 +163,14 @@ class Run {
 }
 
 function silent(window: Window, at: number): Entry {
-  return { state: "settled", settled: { kind: "answered", window, answer: { kind: "silent" }, at } };
+  const settled: Settled = { kind: "answered", window: withoutSound(window), answer: { kind: "silent" }, at };
+  return { state: "settled", settled };
 }
+
+const noSound = new Float32Array(0);
+
+/** A settled window may wait long for its turn behind one that hangs, and its samples are a quarter of a megabyte. */
+const withoutSound = (window: Window): Window => ({ ...window, samples: noSound });
 
 function channelOf(item: Item): number {
   switch (item.kind) {
