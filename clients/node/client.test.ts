@@ -157,29 +157,33 @@ for (const transport of ["ws", "grpc"] as const)
       assert.equal((await failure(session.finish())).code, "message_too_large");
     });
 
-    it("asks a sender to wait while the server takes nothing, and loses nothing", async (t) => {
-      const { createSession, sessions } = scripted();
-      const { endpoints } = await twoDoors(t, { parts: { createSession } });
-      const session = await connect({ ...endpoints[transport], pace: "file", audio });
-      const [served] = sessions;
-      assert.ok(served);
-      served.parts.valve.pause();
-      let sent = 0;
-      let waited = 0;
-      const sending = (async () => {
-        while (sent < 600) {
-          sent += 1;
-          if (session.send(second)) continue;
-          waited += 1;
-          if (waited === 1) setTimeout(() => served.parts.valve.resume(), 200);
-          await session.drained();
-        }
-      })();
-      await sending;
-      await session.finish();
-      assert.ok(waited > 0);
-      assert.equal(served.heard.length, 600);
-    });
+    it(
+      "asks a sender to wait while the server takes nothing, and loses nothing",
+      { timeout: 20_000 },
+      async (t) => {
+        const { createSession, sessions } = scripted();
+        const { endpoints } = await twoDoors(t, { parts: { createSession } });
+        const session = await connect({ ...endpoints[transport], pace: "file", audio });
+        const [served] = sessions;
+        assert.ok(served);
+        served.parts.valve.pause();
+        let sent = 0;
+        let waited = 0;
+        const sending = (async () => {
+          while (sent < 600) {
+            sent += 1;
+            if (session.send(second)) continue;
+            waited += 1;
+            if (waited === 1) setTimeout(() => served.parts.valve.resume(), 200);
+            await session.drained();
+          }
+        })();
+        await sending;
+        await session.finish();
+        assert.ok(waited > 0);
+        assert.equal(served.heard.length, 600);
+      },
+    );
 
     it("notices a server that vanishes, and one that is not there", async (t) => {
       const { endpoints, host, door, grpc } = await twoDoors(t);
