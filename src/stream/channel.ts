@@ -2,6 +2,7 @@ import { estimateBandwidthHz } from "./bandwidth.ts";
 import { Fault } from "./errors.ts";
 import type { DetectorSpec, GapCause, Piece, Quality, Resampler, SpeechMeter, Window } from "./ports.ts";
 import { Ring } from "./ring.ts";
+import { takeBuffer } from "./window-buffers.ts";
 import { convert, type Hertz, type Samples, samples } from "./units.ts";
 
 /** A hole of one cause in a channel's timeline, at the source's clock. */
@@ -287,7 +288,7 @@ export class Channel {
 
   #cut(start: number, end: number, found: Found[]): void {
     const { channel, spec, meter } = this.#parts;
-    const audio = new Float32Array(this.#window);
+    const audio = takeBuffer(this.#window);
     this.#ring.copy(start, end, audio);
     const length = end - start;
     const quality = this.#quality(start, end, audio.subarray(0, length));

@@ -97,7 +97,7 @@ export interface Window {
   /** Speech within the fresh samples. */
   readonly freshSpeech: Samples;
   readonly quality: Quality;
-  /** The detector's window length, padded by the detector's rule. */
+  /** The detector's window length, padded by the detector's rule. Nobody's to keep: reused once the window is answered. */
   readonly samples: Float32Array;
 }
 
@@ -163,7 +163,10 @@ export class WindowLost extends Error {
 /** Shared by all sessions, so that a batch mixes them. Stateless across windows. */
 export interface Detector {
   readonly spec: DetectorSpec;
-  /** Rejects with {@link WindowLost}, or with the signal's reason once aborted. */
+  /**
+   * Rejects with {@link WindowLost}, or with the signal's reason once aborted. When it resolves, nothing reads the
+   * window's samples any more.
+   */
   score(window: Window, signal: AbortSignal): Promise<Score>;
   close(): Promise<void>;
 }

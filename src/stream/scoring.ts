@@ -3,6 +3,7 @@ import type { Pace } from "./commands.ts";
 import type { Item } from "./front-end.ts";
 import { type Detector, type Valve, type Window, WindowLost } from "./ports.ts";
 import type { Answer } from "./tally.ts";
+import { giveBuffer } from "./window-buffers.ts";
 
 /** An item and the moment its last byte arrived, on the session's monotonic clock in milliseconds. */
 export interface Arrived {
@@ -163,6 +164,7 @@ class Run {
 }
 
 function silent(window: Window, at: number): Entry {
+  giveBuffer(window.samples);
   const settled: Settled = { kind: "answered", window: withoutSound(window), answer: { kind: "silent" }, at };
   return { state: "settled", settled };
 }
