@@ -1,0 +1,57 @@
+import type { Container } from "./container.ts";
+import { Malformed, naming } from "./errors.ts";
+import { legacyMagic, openLegacyContainer } from "./legacy-container.ts";
+import { defaultLimits, type CheckpointLimits } from "./limits.ts";
+import { RangedFile } from "./ranged-file.ts";
+import { findStateDict, type StateDict } from "./state-dict.ts";
+import { openZipContainer } from "./zip-container.ts";
+
+/** An open PyTorch checkpoint. Its tensors stay in the file until they are asked for. */
+export interface Checkpoint {
+  /** The path it was opened by. */
+  readonly file: string;
+  /** The object tree: Maps, arrays, Sets, literals, TensorRef, Global and Inert. It may contain itself. */
+  readonly root: unknown;
+  /** Bytes read from the file so far. */
+  readonly bytesRead: number;
+  /**
+   * The tensors in the dictionary at `path`; without a path, those under a usual name (`state_dict`, `model`, …) or the
+   * tree's own. Throws CheckpointError where there are none.
+   */
+  stateDict(...path: string[]): StateDict;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a `.pt`, `.pth` or `.ckpt` file, in the archive or the older form, and reads its object tree. Nothing in the file
+ * is executed or imported. Throws CheckpointError on whatever is not such a file, or exceeds `limits`.
+ */
+export async function openCheckpoint(path: string, limits: CheckpointLimits = defaultLimits): Promise<Checkpoint> {
+  return naming(path, undefined, async () => {
+    const file = await RangedFile.open(path);
+    try {
+      const container = await openContainer(file, limits);
+      return {
+        file: path,
+        root: container.root,
+        get bytesRead() {
+          return file.bytesRead;
+        },
+        stateDict: (...keys) => findStateDict({ name: path, file, container, limits }, keys),
+        close: () => file.close(),
+      };
+    } catch (reason) {
+      await file.close();
+      throw reason;
+    }
+  });
+}
+
+const zipMagic = [0x50, 0x4b, 0x03, 0x04];
+
+async function openContainer(file: RangedFile, limits: CheckpointLimits): Promise<Container> {
+  const start = await file.read(0, Math.min(file.size, legacyMagic.length));
+  if (zipMagic.every((byte, i) => byte === start[i])) return openZipContainer(file, limits);
+  if (legacyMagic.every((byte, i) => byte === start[i])) return openLegacyContainer(file, limits);
+  throw new Malformed("is not a PyTorch checkpoint: it starts like neither of their two forms");
+}
