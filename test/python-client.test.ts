@@ -22,14 +22,14 @@ const clip = join(folder, "call.wav");
 const seconds = 10;
 
 /** A Python that has gRPC; `.ci/run` makes one. */
-const python = process.env["EARWITNESS_PYTHON"] ?? "python3";
+const python = process.env["TEST_PYTHON"] ?? "python3";
 
 function missing(): string | false {
   try {
     execFileSync(python, ["-c", "import grpc, grpc_tools"], { stdio: "ignore" });
     return false;
   } catch {
-    return `${python} has no gRPC: pip install -r clients/python/requirements.txt, EARWITNESS_PYTHON`;
+    return `${python} has no gRPC: pip install -r clients/python/requirements.txt, TEST_PYTHON`;
   }
 }
 

@@ -16,11 +16,11 @@ const isLinux = process.platform === "linux" && process.arch === "x64";
 
 const install = (...flags: string[]) => spawnSync(process.execPath, [installer, ...flags], { encoding: "utf8" });
 
-/** Why a test with the CUDA libraries cannot run here. EARWITNESS_TEST_CUDA=1 downloads them (1.4 GiB). */
+/** Why a test with the CUDA libraries cannot run here. TEST_CUDA=1 downloads them (1.4 GiB). */
 function withoutLibraries(): string | false {
   const folder = runtimeFolder();
   if (!isLinux) return "CUDA files exist for Linux on x64 only";
-  if (process.env["EARWITNESS_TEST_CUDA"] === "1") assert.equal(install().status, 0);
+  if (process.env["TEST_CUDA"] === "1") assert.equal(install().status, 0);
   const provider = existsSync(join(folder, "libonnxruntime_providers_cuda.so"));
   return provider && existsSync(join(folder, "cuda")) ? false : "the CUDA files are not installed (scripts/install-cuda.js)";
 }
