@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ImportOptions } from "./import.ts";
 import { packageRoot } from "./package-root.ts";
 import { Refusal } from "./refusal.ts";
 import type { StreamOptions } from "./stream.ts";
@@ -22,7 +23,13 @@ function leaveQuietly(error: NodeJS.ErrnoException): void {
 }
 
 /** By name: their modules are loaded with the commands that throw them. */
-const foreseen: ReadonlySet<string> = new Set([Refusal.name, "ConfigError", "Fault"]);
+const foreseen: ReadonlySet<string> = new Set([
+  Refusal.name,
+  "ConfigError",
+  "Fault",
+  "CheckpointError",
+  "PackTargetError",
+]);
 
 function toStatus(reason: unknown): number {
   if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : 2;
@@ -50,6 +57,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addDetect(program, finish);
   addStream(program, finish);
   addModels(program, finish);
+  addImport(program, finish);
   await program.parseAsync([...argv]);
   return status;
 }
@@ -132,6 +140,20 @@ function addModels(program: Command, finish: Finish): void {
     .action(async (options: { json?: true }) => {
       const { models } = await import("./models.ts");
       finish(await models(options));
+    });
+}
+
+function addImport(program: Command, finish: Finish): void {
+  const command = program.command("import").description("make a model pack of published checkpoint files");
+  command
+    .command("aasist")
+    .description("AASIST or AASIST-L, from its .pth file")
+    .argument("<file>")
+    .option("--name <name>", "what the pack is called (default: aasist or aasist-l)")
+    .option("--replace", "take the place of a pack of that name")
+    .action(async (file: string, options: ImportOptions) => {
+      const { importAasistFile } = await import("./import.ts");
+      finish(await importAasistFile(file, options));
     });
 }
 

@@ -28,7 +28,8 @@ export type PackListing =
     }
   | { readonly id: string; readonly folder: string; readonly error: string };
 
-const packName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** What a pack may be called. */
+export const packName = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const manifestBytes = 1 << 20;
 
 /**

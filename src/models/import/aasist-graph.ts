@@ -1,20 +1,20 @@
 import { Graph, type Value } from "../onnx/graph.ts";
 import { attend, meet, pool, type Meeting, type Nodes } from "./aasist-attention.ts";
 import { encode, temporalNodes } from "./aasist-encoder.ts";
-import { aasistShapes, spectralNodes, type AasistSizes } from "./aasist-sizes.ts";
+import { spectralNodes, type AasistSizes } from "./aasist-sizes.ts";
 import { Layers } from "./layers.ts";
-import { readTensors, type Weights } from "./weights.ts";
+import type { Tensors } from "./weights.ts";
 
 /** Samples at 16 kHz that the published models hear at once. */
 export const aasistWindow = 64_600;
 
 /**
  * AASIST as a graph: `audio` [batch, window] → `logits` [batch, 2], spoof and then bona fide, and `hidden`
- * [batch, 160], what they are read from. Throws an Error that names a tensor which is missing or does not fit.
+ * [batch, 160], what they are read from. `tensors` are those of `aasistShapes`. Throws on a window that is too short.
  */
-export async function aasistGraph(weights: Weights, sizes: AasistSizes, window = aasistWindow): Promise<Graph> {
+export function aasistGraph(tensors: Tensors, sizes: AasistSizes, window = aasistWindow): Graph {
   const graph = new Graph("aasist");
-  const layers = new Layers(graph, await readTensors(weights, aasistShapes(sizes)));
+  const layers = new Layers(graph, tensors);
   const features = encode(layers, graph.input("audio", "float32", ["batch", window]));
   const [keepSpectral, keepTemporal, keepMet] = sizes.keep;
   const spectral = pool(layers, attend(layers, spectralOf(layers, features, sizes), "GAT_layer_S"), keepSpectral, "pool_S");

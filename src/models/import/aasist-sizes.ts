@@ -1,3 +1,4 @@
+import { Malformed } from "../checkpoint/errors.ts";
 import { batchNormKeys } from "./fold.ts";
 import { shapeOf, type Weights } from "./weights.ts";
 
@@ -33,15 +34,15 @@ export const blocks = [0, 1, 2, 3, 4, 5] as const;
 /** The four layers where temporal and spectral nodes meet: two branches of two. */
 export const meetings = ["ST11", "ST12", "ST21", "ST22"] as const;
 
-/** Which of the published variants `weights` are. Throws an Error that says why they are neither. */
+/** Which of the published variants `weights` are. Throws Malformed, which says why they are neither. */
 export function variantOf(weights: Weights): AasistVariant {
   const [lastWidth = 0] = shapeOf(weights, "encoder.5.0.conv2.weight", 4);
   const variant = variants.find((one) => one.lastWidth === lastWidth);
   if (variant !== undefined) return variant;
-  throw new Error(`the last block has ${lastWidth} channels: AASIST has 64, AASIST-L 24`);
+  throw new Malformed(`the last block has ${lastWidth} channels: AASIST has 64, AASIST-L 24`);
 }
 
-/** The sizes that the tensors of `weights` have. Throws an Error that names what is missing. */
+/** The sizes that the tensors of `weights` have. Throws Malformed, which names what is missing. */
 export function sizesOf(weights: Weights, keep: AasistSizes["keep"]): AasistSizes {
   const outOf = (block: number) => shapeOf(weights, `encoder.${block}.0.conv1.weight`, 4)[0] ?? 0;
   return {

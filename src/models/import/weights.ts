@@ -1,3 +1,6 @@
+import { createHash } from "node:crypto";
+import { Malformed } from "../checkpoint/errors.ts";
+
 /** The tensors of a checkpoint by their keys, as `src/models/checkpoint` reads them. */
 export interface Weights {
   keys(): Iterable<string>;
@@ -15,15 +18,22 @@ export interface Tensors {
   shape(key: string): readonly number[];
 }
 
-/** The shape of `key`, which must have `rank` dimensions. Throws an Error that names what is missing or differs. */
-export function shapeOf(weights: Weights, key: string, rank: number): readonly number[] {
-  if (!weights.has(key)) throw new Error(`the checkpoint has no tensor ${key}`);
-  const shape = weights.shape(key);
-  if (shape.length === rank) return shape;
-  throw new Error(`${key} has ${shape.length} dimensions, not ${rank}`);
+/** SHA-256, hexadecimal, over each tensor's key and elements in the order of `keys`: the same however a file keeps them. */
+export function digestOf(tensors: Tensors, keys: Iterable<string>): string {
+  const hash = createHash("sha256");
+  for (const key of keys) hash.update(`${key}\n`).update(tensors.get(key));
+  return hash.digest("hex");
 }
 
-/** Reads every tensor of `shapes`. Throws an Error that names the first one that is missing, misshapen or not finite. */
+/** The shape of `key`, which must have `rank` dimensions. Throws Malformed, which names what is missing or differs. */
+export function shapeOf(weights: Weights, key: string, rank: number): readonly number[] {
+  if (!weights.has(key)) throw new Malformed(`the checkpoint has no tensor ${key}`);
+  const shape = weights.shape(key);
+  if (shape.length === rank) return shape;
+  throw new Malformed(`${key} has ${shape.length} dimensions, not ${rank}`);
+}
+
+/** Reads every tensor of `shapes`. Throws Malformed, which names the first one that is missing, misshapen or not finite. */
 export async function readTensors(
   weights: Weights,
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -40,7 +50,7 @@ export async function readTensors(
 function checkShape(weights: Weights, key: string, expected: readonly number[]): void {
   const actual = shapeOf(weights, key, expected.length);
   if (expected.every((size, i) => size === actual[i])) return;
-  throw new Error(`${key} has shape [${actual.join(", ")}], not [${expected.join(", ")}]`);
+  throw new Malformed(`${key} has shape [${actual.join(", ")}], not [${expected.join(", ")}]`);
 }
 
 async function readFinite(weights: Weights, key: string): Promise<Float32Array> {
