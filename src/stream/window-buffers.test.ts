@@ -15,7 +15,7 @@ describe("window buffers", () => {
   });
 
   it("keeps a bounded number", () => {
-    const many = Array.from({ length: 200 }, () => new Float32Array(7));
+    const many: Float32Array[] = Array.from({ length: 200 }, () => new Float32Array(7));
     for (const buffer of many) giveBuffer(buffer);
     const reused = many.map(() => takeBuffer(7)).filter((buffer) => many.includes(buffer));
     assert.equal(reused.length, 64);
