@@ -1,0 +1,98 @@
+import type { Graph, Value } from "../onnx/graph.ts";
+import { batchNorm, foldBias, type Affine } from "./fold.ts";
+import { Layers } from "./layers.ts";
+import { lookupTable } from "./safeear-fold.ts";
+import { embedKey, type DetectorSizes, type TokenizerSizes } from "./safeear-sizes.ts";
+import type { Tensors, Weights } from "./weights.ts";
+import { float } from "../onnx/attributes.ts";
+
+/** A detector, the tokenizer whose codes it hears, and how many heads its attention has, which no shape tells. */
+export interface DetectorParts {
+  readonly tensors: Tensors;
+  readonly sizes: DetectorSizes;
+  readonly heads: number;
+  readonly tokenizer: Weights;
+  readonly tokenizerSizes: TokenizerSizes;
+}
+
+/** PyTorch's default. */
+const epsilon = 1e-5;
+
+/**
+ * SafeEar's detector over the acoustic `codes`, int32 `[batch, stages − 1, frames]` in the order that frames are heard in;
+ * gives logits `[batch, 2]`, bona fide and then spoof. Of a fixed number of `frames`, or of any up to its table's length.
+ */
+export function detect(graph: Graph, parts: DetectorParts, codes: Value, frames?: number): Value {
+  const layers = new Layers(graph, parts.tensors);
+  const { blocks, width } = parts.sizes;
+  let x = graph.op("Add", [heard(graph, parts, codes), positions(graph, parts, codes, frames)]);
+  for (let i = 0; i < blocks; i++) x = block(layers, x, `classifier.blocks.${i}`, parts);
+  const normed = layerNorm(layers, x, "classifier.norm");
+  // A bias would be the same for every frame and so change no weight.
+  const scores = layers.product(normed, "classifier.attention_pool", parts.tensors.get("classifier.attention_pool.weight"));
+  const weights = graph.op("Transpose", [graph.op("Softmax", [scores], { axis: 1 })], { perm: [0, 2, 1] });
+  const feature = graph.op("Reshape", [graph.op("MatMul", [weights, normed]), graph.ints([-1, width])]);
+  return layers.linear(feature, "classifier.fc");
+}
+
+/** A 1×1 convolution over looked-up code vectors is a sum of looked-up rows; the batch norm after it goes into them too. */
+function heard(g: Graph, { tensors, sizes, tokenizer, tokenizerSizes: from }: DetectorParts, codes: Value): Value {
+  const { scale } = batchNorm(tensors, "bottleneck.1");
+  const weight = tensors.get("bottleneck.0.weight");
+  const columns = (from.stages - 1) * from.width;
+  const rows = Array.from({ length: from.stages - 1 }, (_, i) => {
+    const load = async (): Promise<Float32Array> =>
+      lookupTable(await tokenizer.float32(embedKey(i + 1)), { weight, columns, first: i * from.width, width: from.width, scale });
+    const table = g.constant(`table.${i + 1}`, { type: "float32", load }, [from.codes, sizes.width]);
+    return g.op("Gather", [table, g.op("Gather", [codes, g.int(i)], { axis: 1 })]);
+  });
+  return g.op("Sum", rows);
+}
+
+/** The rows of the position table for these frames, with what is left of convolution and norm added. */
+function positions(g: Graph, { tensors, sizes }: DetectorParts, codes: Value, frames: number | undefined): Value {
+  const norm = batchNorm(tensors, "bottleneck.1");
+  const load = () => shifted(tensors.get("classifier.positional_emb"), norm, tensors.get("bottleneck.0.bias"));
+  const table = g.constant("positions", { type: "float32", load }, [sizes.longest, sizes.width]);
+  const end = frames === undefined ? g.op("Shape", [codes], { start: 2 }) : g.ints([frames]);
+  return g.op("Slice", [table, g.ints([0]), end]);
+}
+
+function shifted(table: Float32Array, norm: Affine, bias: Float32Array): Float32Array {
+  const shift = foldBias(norm, bias);
+  return table.map((value, i) => value + (shift[i % shift.length] ?? 0));
+}
+
+/** The norm after attention replaces the stream it comes from; nothing is normed after the feed-forward layers. */
+function block(layers: Layers, x: Value, prefix: string, parts: DetectorParts): Value {
+  const g = layers.graph;
+  const attended = attention(layers, layerNorm(layers, x, `${prefix}.pre_norm`), `${prefix}.self_attn`, parts);
+  const normed = layerNorm(layers, g.op("Add", [x, attended]), `${prefix}.norm1`);
+  const inner = gelu(g, layers.linear(normed, `${prefix}.linear1`));
+  return g.op("Add", [normed, layers.linear(inner, `${prefix}.linear2`)]);
+}
+
+function attention(layers: Layers, x: Value, prefix: string, { sizes: { width }, heads, tensors }: DetectorParts): Value {
+  const g = layers.graph;
+  const headWidth = width / heads;
+  // The rows of the queries carry the scale of their products with the keys.
+  const weight = tensors.get(`${prefix}.qkv.weight`).map((value, i) => (i < width * width ? value / Math.sqrt(headWidth) : value));
+  const all = g.op("Reshape", [layers.product(x, `${prefix}.qkv`, weight), g.ints([0, 0, 3, heads, headWidth])]);
+  const part = (which: number, perm: readonly number[]): Value =>
+    g.op("Transpose", [g.op("Gather", [all, g.int(which)], { axis: 2 })], { perm });
+  const [q, k, v] = [part(0, [0, 2, 1, 3]), part(1, [0, 2, 3, 1]), part(2, [0, 2, 1, 3])];
+  const mixed = g.op("MatMul", [g.op("Softmax", [g.op("MatMul", [q, k])], { axis: -1 }), v]);
+  const side = g.op("Reshape", [g.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }), g.ints([0, 0, width])]);
+  return layers.linear(side, `${prefix}.proj`);
+}
+
+/** x·Φ(x), exactly. */
+function gelu(g: Graph, x: Value): Value {
+  const erf = g.op("Erf", [g.op("Div", [x, g.scalar(Math.SQRT2)])]);
+  return g.op("Mul", [g.op("Mul", [x, g.op("Add", [erf, g.scalar(1)])]), g.scalar(0.5)]);
+}
+
+function layerNorm(layers: Layers, x: Value, prefix: string): Value {
+  const [scale, bias] = [layers.tensor(`${prefix}.weight`), layers.tensor(`${prefix}.bias`)];
+  return layers.graph.op("LayerNormalization", [x, scale, bias], { epsilon: float(epsilon) });
+}

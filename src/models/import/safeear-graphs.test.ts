@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { compareCodes } from "../../../test/support/safeear-agreement.ts";
+import { readFloats, readIntegers } from "../../../test/support/npy.ts";
+import { sharedFixture, withoutFixture } from "../../../test/support/shared-fixtures.ts";
+import { openCheckpoint } from "../checkpoint/checkpoint.ts";
+import type { Graph } from "../onnx/graph.ts";
+import { writeModel } from "../onnx/write-model.ts";
+import { framePermutation, permuteFrames } from "../safeear/permutation.ts";
+import type { DetectorParts } from "./safeear-detector.ts";
+import { detectorGraph, safeearGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
+import { detectorShapes, detectorSizes, embedKey, tokenizerSizes } from "./safeear-sizes.ts";
+import { readTensors } from "./weights.ts";
+import { under } from "./safeear-weights.ts";
+
+async function open(t: TestContext, graph: Graph): Promise<InferenceSession> {
+  const folder = await mkdtemp(join(tmpdir(), "earwitness-safeear-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const [file = ""] = await writeModel(graph, folder, { external: { file: "weights.bin", thresholdBytes: 4096 } });
+  const session = await InferenceSession.create(join(folder, file), { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  t.after(() => session.release());
+  return session;
+}
+
+async function published(t: TestContext): Promise<DetectorParts> {
+  const checkpoint = await openCheckpoint(fixture("model.ckpt"));
+  t.after(() => checkpoint.close());
+  const weights = checkpoint.stateDict();
+  const tokenizer = under(weights, "decouple_model.");
+  const detector = under(weights, "detect_model.");
+  const from = tokenizerSizes(tokenizer);
+  const sizes = detectorSizes(detector);
+  const shapes = detectorShapes(sizes, { stages: from.stages - 1, codeWidth: from.width });
+  const tensors = await readTensors(detector, shapes);
+  return { tensors, sizes, heads: 8, tokenizer, tokenizerSizes: from };
+}
+
+const fixture = (name: string): string => sharedFixture(join("safeear-small", name));
+const skip = withoutFixture("safeear-small/model.ckpt");
+
+function floats(value: Tensor | undefined): Float32Array {
+  assert.ok(value?.data instanceof Float32Array);
+  return value.data;
+}
+
+function integers(value: Tensor | undefined): Int32Array {
+  assert.ok(value?.data instanceof Int32Array);
+  return value.data;
+}
+
+function greatestDifference(actual: Float32Array, expected: Float32Array): number {
+  assert.equal(actual.length, expected.length);
+  assert.ok(actual.length > 0);
+  return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? NaN))), 0);
+}
+
+const audioOf = (...rows: readonly Float32Array[]): Tensor => {
+  const length = rows[0]?.length ?? 0;
+  const audio = new Float32Array(rows.length * length);
+  rows.forEach((row, i) => audio.set(row, i * length));
+  return new Tensor("float32", audio, [rows.length, length]);
+};
+
+describe("SafeEar's graphs, against the published code", { skip }, () => {
+  const read = async (name: string): Promise<Float32Array> => (await readFloats(fixture(name))).data;
+  const readCodes = async (name: string) => (await readIntegers(fixture(name))).data;
+
+  /** All equal but at ties, of which there may be 3 in 1,000. */
+  async function assertAgree(parts: DetectorParts, features: Float32Array, actual: Int32Array, expected: BigInt64Array) {
+    const { stages, width } = parts.tokenizerSizes;
+    const codebooks = await Promise.all(
+      Array.from({ length: stages }, (_, stage) => parts.tokenizer.float32(embedKey(stage))),
+    );
+    const frames = features.length / width;
+    const { compared, equal, excluded } = compareCodes({ actual, expected, frames, features, codebooks });
+    assert.equal(compared + excluded, stages * frames);
+    assert.ok(equal >= 0.997 * compared, `${equal} of ${compared} codes are equal`);
+  }
+
+  for (const samples of [safeearWindow, undefined]) {
+    it(`give its features and codes for ${samples ?? "any number of"} samples`, async (t) => {
+      const parts = await published(t);
+      const session = await open(t, tokenizerGraph(parts.tokenizer, parts.tokenizerSizes, samples));
+      const { codes, features } = await session.run({ audio: audioOf(await read("input.npy")) });
+      const expected = await read("expected_encoder.npy");
+      assert.ok(greatestDifference(floats(features), expected) < 1e-4);
+      assert.deepEqual(codes?.dims, [1, 8, 202]);
+      await assertAgree(parts, expected, integers(codes), await readCodes("expected_codes.npy"));
+    });
+  }
+
+  it("give its features and codes for a number of samples that no stride divides", async (t) => {
+    const parts = await published(t);
+    const session = await open(t, tokenizerGraph(parts.tokenizer, parts.tokenizerSizes));
+    const audio = (await read("input.npy")).subarray(0, 16_001);
+    const { codes, features } = await session.run({ audio: audioOf(audio) });
+    const expected = await read("expected_encoder_16001.npy");
+    assert.ok(greatestDifference(floats(features), expected) < 1e-4);
+    assert.deepEqual(codes?.dims, [1, 8, 51]);
+    await assertAgree(parts, expected, integers(codes), await readCodes("expected_codes_16001.npy"));
+  });
+
+  it("give each window of a batch its own codes", async (t) => {
+    const parts = await published(t);
+    const session = await open(t, tokenizerGraph(parts.tokenizer, parts.tokenizerSizes, safeearWindow));
+    const short = new Float32Array(safeearWindow);
+    short.set(await read("input_short_raw.npy"));
+    const { codes, features } = await session.run({ audio: audioOf(await read("input.npy"), short) });
+    assert.deepEqual(codes?.dims, [2, 8, 202]);
+    const expected = await readCodes("expected_codes_batch2.npy");
+    assert.equal(expected.length, 2 * 8 * 202);
+    for (const row of [0, 1]) {
+      const half = (length: number) => [(row * length) / 2, ((row + 1) * length) / 2] as const;
+      const own = floats(features).subarray(...half(64 * 2 * 202));
+      const actual = integers(codes).subarray(...half(2 * 8 * 202));
+      await assertAgree(parts, own, actual, expected.subarray(...half(2 * 8 * 202)));
+    }
+  });
+
+  const permutations = {
+    identity: () => framePermutation(202, { kind: "identity" }),
+    flip: () => framePermutation(202, { kind: "flip" }),
+    shuffled: async () => Int32Array.from((await readIntegers(fixture("permutation.npy"))).data, Number),
+  };
+  for (const frames of [202, undefined]) {
+    it(`give its logits for ${frames ?? "any number of"} frames in every order`, async (t) => {
+      const session = await open(t, detectorGraph(await published(t), frames));
+      const all = Int32Array.from(await readCodes("expected_codes.npy"), Number);
+      for (const [order, permutation] of Object.entries(permutations)) {
+        const codes = permuteFrames(all.subarray(202), await permutation());
+        const { logits } = await session.run({ codes: new Tensor("int32", codes, [1, 7, 202]) });
+        assert.deepEqual(logits?.dims, [1, 2]);
+        const difference = greatestDifference(floats(logits), await read(`expected_logits_${order}.npy`));
+        assert.ok(difference < 1e-4, `${order}: ${difference}`);
+      }
+    });
+  }
+
+  for (const kind of ["identity", "flip"] as const) {
+    it(`give its logits from audio to the end with frames in the order ${kind}`, async (t) => {
+      const session = await open(t, safeearGraph(await published(t), safeearWindow, { kind }));
+      const audio = await read("input.npy");
+      const { logits } = await session.run({ audio: audioOf(audio, audio) });
+      const expected = await read(`expected_logits_${kind}.npy`);
+      assert.ok(greatestDifference(floats(logits), Float32Array.of(...expected, ...expected)) < 1e-4);
+    });
+  }
+});
