@@ -79,7 +79,7 @@ export class FrontEnd {
         return this.#push(this.#decoder.push(command.chunk));
       case "pause":
         this.#paused = true;
-        return [];
+        return this.#channels.flatMap((channel) => channel.separate());
       case "resume":
         this.#paused = false;
         return this.#declare(command.gapMs ?? 0, "paused");

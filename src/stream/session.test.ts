@@ -140,6 +140,25 @@ describe("createSession", () => {
     assert.equal(session.channels()[0]?.gapMs, 3500);
   });
 
+  it("joins no window over a pause of which nobody said how long it was", async () => {
+    const chunk = bytesOf(voice(3, 16_000));
+    const { events } = await run(
+      from<Command[]>([
+        { type: "audio", chunk },
+        { type: "pause" },
+        { type: "resume" },
+        { type: "audio", chunk },
+      ]),
+      fakeDetector(() => 0),
+    );
+    const scores = ofType(events, "score");
+    assert.deepEqual([scores.at(0)?.window.startMs, scores.at(-1)?.window.endMs], [0, 6000]);
+    for (const { window } of scores) {
+      assert.ok(window.endMs <= 3000 || window.startMs >= 3000, `${window.startMs} … ${window.endMs}`);
+    }
+    assert.deepEqual(ofType(events, "gap"), []);
+  });
+
   it("starts a channel's evidence anew at a transfer", async () => {
     const second = bytesOf(voice(1, 16_000));
     const seconds = (n: number): Command[] =>
