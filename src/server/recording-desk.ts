@@ -111,9 +111,10 @@ async function readBare(
   try {
     for (let at = 0; at < content.length; at += sliceBytes) {
       for (const piece of decoder.push(content.subarray(at, at + sliceBytes))) {
-        if (piece.kind !== "audio") continue;
-        blocks[piece.channel]?.push(piece.samples);
-        if (piece.channel === 0) length += piece.samples.length;
+        // A hole stays one: the session's decoder makes a gap of what is not a number.
+        const block = piece.kind === "audio" ? piece.samples : new Float32Array(piece.length).fill(NaN);
+        blocks[piece.channel]?.push(block);
+        if (piece.channel === 0) length += block.length;
       }
       if (length > most) throw tooLarge("ms", maxMs);
       await nextTurn();

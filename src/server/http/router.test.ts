@@ -44,6 +44,7 @@ describe("the HTTP doors", () => {
     await host.drain();
     const response = await fetch(`${url}/readyz`);
     assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "1");
     assert.equal((await json(response))["code"], "draining");
     assert.equal((await fetch(`${url}/healthz`)).status, 200);
   });
@@ -109,6 +110,22 @@ describe("POST /v1/detect", () => {
     assert.deepEqual(Object.keys(channel?.windows[0] ?? {}).sort(), [
       ...["end_ms", "llr", "p_spoof", "reason", "speech_ms", "start_ms", "verdict"],
     ]);
+  });
+
+  it("keeps what is not a number in its place, in either channel", async (t) => {
+    const { url } = await fakeServer(t);
+    for (const channel of [0, 1]) {
+      const interleaved = new Float32Array(2 * 5 * 16_000).fill(0.1);
+      interleaved.fill(NaN, 32_000 + channel, 32_001 + channel);
+      const query = "?encoding=pcm_f32le&sample_rate=16000&channels=2";
+      const response = await post(url, query, new Uint8Array(interleaved.buffer));
+      assert.equal(response.status, 200);
+      const { channels } = (await json(response)) as { channels: { windows: Json[] }[] };
+      assert.deepEqual(
+        channels.map(({ windows }) => windows.at(-1)?.["end_ms"]),
+        [5000, 5000],
+      );
+    }
   });
 
   it("refuses what it cannot take, by name", async (t) => {

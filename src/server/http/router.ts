@@ -97,7 +97,7 @@ function createRoutes(parts: RouterParts): readonly Route[] {
     },
     get(/^\/healthz$/, ({ response }) => answerJson(response, 200, { status: "ok" })),
     get(/^\/readyz$/, ({ response }) => {
-      if (!host.accepting) throw new Fault("draining", "the server is stopping");
+      if (!host.accepting) throw new Fault("draining", "the server is stopping", { retryAfterMs: 1000 });
       answerJson(response, 200, { status: "ready" });
     }),
     get(/^\/metrics$/, async ({ response }) => {
