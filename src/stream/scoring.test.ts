@@ -6,6 +6,7 @@ import type { Pace } from "./commands.ts";
 import { type Detector, type Score, type Window, WindowLost } from "./ports.ts";
 import { type Arrived, scoreInOrder, type Settled } from "./scoring.ts";
 import { samples } from "./units.ts";
+import { takeBuffer } from "./window-buffers.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -149,6 +150,18 @@ describe("scoreInOrder", () => {
       }
       assert.ok(b.asked.every((one) => one.window.samples.length === 1));
     }
+  });
+
+  it("hands a window's buffer on once it is answered, and keeps none that a worker died with", async () => {
+    const b = bench("file");
+    const [answered, lost] = [window(0), window(1)].map((one) => ({ ...one, samples: new Float32Array(11) }));
+    assert.ok(answered && lost);
+    b.push(answered, lost);
+    b.asked[0]?.answer(0);
+    b.asked[1]?.fail(new WindowLost("worker_lost", "gone"));
+    await turn();
+    assert.equal(takeBuffer(11), answered.samples);
+    assert.notEqual(takeBuffer(11), lost.samples);
   });
 
   it("never asks about a window in which nobody speaks", () => {

@@ -133,6 +133,7 @@ class Run {
     };
     this.#scoring.detector.score(window, this.#abandoned.signal).then(
       (score) => {
+        giveBuffer(window.samples);
         if (this.#out.closed) return;
         settle({ kind: "answered", window: withoutSound(window), answer: { kind: "scored", score }, at });
       },
