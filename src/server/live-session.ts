@@ -40,7 +40,7 @@ export class LiveSession {
   readonly #subscription = new Subscription();
   readonly #owner: Outbox;
   readonly #watchers = new Map<Outbox, () => void>();
-  readonly #ready: ReadyBody;
+  #ready: ReadyBody;
   readonly #states = new Map<number, StateBody>();
   readonly #startedAt: number;
   readonly #idle: IdleWatch;
@@ -240,6 +240,7 @@ export class LiveSession {
       const thresholds = { ...this.#detection.thresholds, ...detection.thresholds };
       assertThresholds(thresholds);
       this.#detection = { ...this.#detection, ...detection, thresholds };
+      this.#ready = { ...this.#ready, detection: { ...this.#ready.detection, ...this.#detection } };
     }
     if (results !== undefined) this.#owner.refilter(results);
     this.#commands.next(message);

@@ -50,6 +50,17 @@ describe("a session's watcher", () => {
     assert.deepEqual(sink.closes, [undefined]);
   });
 
+  it("is told of the detection as an update left it", () => {
+    const { start, watch } = serving();
+    const { connection } = start({ session_id: "s", detection: { prior: 0.3 } });
+    const detection = { hopMs: 500, thresholds: { spoof: 0.99 } };
+    connection.client.next({ type: "update", detection });
+    const [ready] = watch({ sessionId: "s" }).sink.of("ready");
+    assert.equal(ready?.detection.hopMs, 500);
+    assert.deepEqual([ready.detection.prior, ready.detection.windowMs], [0.3, 4000]);
+    assert.deepEqual([ready.detection.thresholds.spoof, ready.detection.thresholds.suspect], [0.99, 0.8]);
+  });
+
   it("hears nothing after it stopped, and the session goes on", () => {
     const { start, watch } = serving();
     const { connection, session } = start({ session_id: "s" });
