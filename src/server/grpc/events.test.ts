@@ -88,4 +88,15 @@ describe("an event on the gRPC wire", () => {
     assert.ok(event.case === "ready");
     assert.deepEqual(event.value.metadata, { deep: { a: [{ b: 1 }] }, text: "ü" });
   });
+
+  it("carries metadata under any name", () => {
+    const [ready] = sampleBodies;
+    assert.ok(ready?.type === "ready");
+    const text = '{"__proto__":{"a":1},"constructor":"b"}';
+    const metadata = JSON.parse(text) as Record<string, unknown>;
+    const wire = toWireEvent(toEvent({ ...ready, metadata }));
+    const { event } = fromBinary(SessionEventSchema, toBinary(SessionEventSchema, wire));
+    assert.ok(event.case === "ready");
+    assert.equal(JSON.stringify(event.value.metadata), text);
+  });
 });

@@ -197,9 +197,9 @@ export function given<T extends Readonly<Record<string, unknown>>>(
 
 /** Metadata came in as JSON or as a Struct, so all of it is JSON; anything else is left out. */
 export function toStruct(value: Readonly<Record<string, unknown>>): JsonObject {
-  const struct: JsonObject = {};
-  for (const [name, member] of Object.entries(value)) if (isJson(member)) struct[name] = member;
-  return struct;
+  const members = Object.entries(value).filter((member): member is [string, JsonValue] => isJson(member[1]));
+  // Assigned one by one, a member called `__proto__` would become the prototype.
+  return Object.fromEntries(members);
 }
 
 function isJson(value: unknown): value is JsonValue {
