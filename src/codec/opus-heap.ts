@@ -112,8 +112,6 @@ export class OpusHeap {
   }
 
   #create(): number {
-    // Anew each time: creating a decoder leaves libopus's result, zero, where the mapping was.
-    this.#bytes.set([0, 1], this.#mapping);
     // Before every one: creating a decoder leaves zeros here, which would make both channels the left one.
     this.#bytes.set([0, 1].slice(0, this.channels), this.#mapping);
     return this.#module.createDecoder(this.channels, this.#mapping);
