@@ -77,9 +77,7 @@ interface NpyFile {
 async function readNpy(path: string, order: "rows" | "any" = "rows"): Promise<NpyFile> {
   const file = await readFile(path);
   if (file.toString("latin1", 0, 6) !== "\x93NUMPY") throw new Error(`${path} is not a .npy file`);
-  const wide = file.readUInt8(6) > 1;
-  const start = wide ? 12 : 10;
-  const end = start + (wide ? file.readUInt32LE(8) : file.readUInt16LE(8));
+  const { start, end } = headerPlace(file);
   const header = file.toString("latin1", start, end);
   const type = /'descr': '([^']+)'/.exec(header)?.[1];
   const sizes = /'shape': \(([^)]*)\)/.exec(header)?.[1];
@@ -92,4 +90,10 @@ async function readNpy(path: string, order: "rows" | "any" = "rows"): Promise<Np
     .filter((size) => size.trim() !== "")
     .map(Number);
   return { type, shape, bytes: new Uint8Array(file.subarray(end)).buffer, columns };
+}
+
+function headerPlace(file: Buffer): { start: number; end: number } {
+  const wide = file.readUInt8(6) > 1;
+  const start = wide ? 12 : 10;
+  return { start, end: start + (wide ? file.readUInt32LE(8) : file.readUInt16LE(8)) };
 }

@@ -1,9 +1,11 @@
 import type { Container } from "./container.ts";
+import { toFloat32 } from "./dtypes.ts";
 import { Malformed, naming } from "./errors.ts";
 import { legacyMagic, openLegacyContainer } from "./legacy-container.ts";
 import { defaultLimits, type CheckpointLimits } from "./limits.ts";
 import { RangedFile } from "./ranged-file.ts";
-import { findStateDict, type StateDict } from "./state-dict.ts";
+import { findStateDict, readTensor, type StateDict } from "./state-dict.ts";
+import type { TensorRef } from "./values.ts";
 import { openZipContainer } from "./zip-container.ts";
 
 /** An open PyTorch checkpoint. Its tensors stay in the file until they are asked for. */
@@ -19,6 +21,8 @@ export interface Checkpoint {
    * tree's own. Throws CheckpointError where there are none.
    */
   stateDict(...path: string[]): StateDict;
+  /** A row-major copy, as float32, of a TensorRef that stands anywhere in `root`. */
+  float32(tensor: TensorRef): Promise<Float32Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
@@ -30,14 +34,15 @@ export async function openCheckpoint(path: string, limits: CheckpointLimits = de
   return naming(path, undefined, async () => {
     const file = await RangedFile.open(path);
     try {
-      const container = await openContainer(file, limits);
+      const source = { name: path, file, container: await openContainer(file, limits), limits };
       return {
         file: path,
-        root: container.root,
+        root: source.container.root,
         get bytesRead() {
           return file.bytesRead;
         },
-        stateDict: (...keys) => findStateDict({ name: path, file, container, limits }, keys),
+        stateDict: (...keys) => findStateDict(source, keys),
+        float32: (tensor) => naming(path, undefined, () => readTensor(source, tensor, toFloat32)),
         close: () => file.close(),
       };
     } catch (reason) {

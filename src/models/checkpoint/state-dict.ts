@@ -62,6 +62,15 @@ function follow(source: StateSource, path: readonly string[]): unknown {
 const isState = (value: unknown): value is ReadonlyMap<unknown, unknown> =>
   value instanceof Map && [...value.values()].some((entry) => entry instanceof TensorRef);
 
+type Convert<T> = (bytes: Uint8Array<ArrayBuffer>, dtype: Dtype) => T;
+
+/** Reads one tensor of the tree and converts its row-major bytes. Throws Malformed where they are not sound. */
+export async function readTensor<T>(source: StateSource, tensor: TensorRef, convert: Convert<T>): Promise<T> {
+  const { file, container, limits } = source;
+  checkTensor(tensor, limits);
+  return convert(await readTensorBytes(file, tensor, await container.place(tensor.storage)), tensor.dtype);
+}
+
 class TensorMap implements StateDict {
   readonly #source: StateSource;
   readonly #entries: ReadonlyMap<unknown, unknown>;
@@ -101,14 +110,8 @@ class TensorMap implements StateDict {
     return this.#read(key, toInt64);
   }
 
-  #read<T>(key: string, convert: (bytes: Uint8Array<ArrayBuffer>, dtype: Dtype) => T): Promise<T> {
-    const { name, file, container, limits } = this.#source;
-    return naming(name, key, async () => {
-      const tensor = this.#tensor(key);
-      checkTensor(tensor, limits);
-      const bytes = await readTensorBytes(file, tensor, await container.place(tensor.storage));
-      return convert(bytes, tensor.dtype);
-    });
+  #read<T>(key: string, convert: Convert<T>): Promise<T> {
+    return naming(this.#source.name, key, () => readTensor(this.#source, this.#tensor(key), convert));
   }
 
   #tensor(key: string): TensorRef {

@@ -80,6 +80,7 @@ export function describeValue(value: unknown): string {
   if (value instanceof StorageRef) return "a storage without a shape";
   if (value instanceof Map) return `a dictionary of ${value.size}`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (value === undefined) return "nothing";
   return value === null ? "None" : `a ${typeof value}`;
 }
 
