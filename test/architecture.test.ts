@@ -14,6 +14,7 @@ const layers = [
   "src/codec",
   "src/gen/onnx",
   "src/models",
+  "src/evaluation",
   "src/gen",
   "clients/node",
   "src/server",
@@ -22,6 +23,7 @@ const layers = [
 const forbidden: Readonly<Record<string, readonly string[]>> = {
   "src/codec": ["src/gen", "clients/node"],
   "src/models": ["src/codec", "clients/node"],
+  "src/evaluation": ["src/stream", "src/codec", "src/gen", "src/models", "clients/node"],
   "src/server": ["clients/node", "src/gen/onnx"],
   "clients/node": ["src/stream", "src/codec", "src/models", "src/gen/onnx"],
   "src/cli": ["src/gen/onnx"],
@@ -74,6 +76,12 @@ describe("architecture", () => {
   it("the core imports nothing from outside but rxjs", () => {
     for (const file of sources.filter((name) => name.startsWith("src/stream/"))) {
       for (const name of packages(file)) assert.equal(name, "rxjs", `${file} imports ${name}`);
+    }
+  });
+
+  it("the arithmetic of error rates imports nothing from outside", () => {
+    for (const file of sources.filter((name) => name.startsWith("src/evaluation/"))) {
+      assert.deepEqual(packages(file), [], file);
     }
   });
 
