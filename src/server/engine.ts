@@ -2,11 +2,13 @@ import { join } from "node:path";
 import { createOpusHost, type OpusHost } from "../codec/opus-host.ts";
 import { createPool, type Pool, type PoolEvent } from "../models/pool.ts";
 import { openPack, type Pack } from "../models/store.ts";
+import { inFlight } from "../stream/scoring.ts";
 import { toMillis } from "../stream/units.ts";
 import type { Config } from "./config.ts";
 import { detectionInForce } from "./detection.ts";
 import type { ServedModel } from "./host-port.ts";
 import type { Log } from "./log.ts";
+import { maxRecordings } from "./recording-desk.ts";
 
 /** What turns audio into scores. */
 export interface Engine {
@@ -18,8 +20,8 @@ export interface Engine {
 /** How to undo what was opened so far, in the order of opening. */
 export type Opened = (() => Promise<void> | void)[];
 
-/** Windows of every session that may wait: more would be stale before their turn. */
-const queuedPerSession = 2;
+/** Room for every window that sessions and recordings ask for at once: a `file` source is held back, never shed. */
+export const queueLimit = (sessions: number): number => 2 * inFlight.file * (sessions + maxRecordings);
 
 /** Opens the pack, checks the operator's settings against it, and starts the workers. */
 export async function startEngine(
@@ -46,7 +48,7 @@ async function startPool(config: Config, pack: Pack, log: Log): Promise<Pool> {
     requireGpu: config.requireGpu,
     allowSoftwareGpu: config.allowSoftwareGpu,
     hopMs: config.detection.hopMs ?? pack.spec.detection.hopMs,
-    queueLimit: Math.max(64, queuedPerSession * config.limits.sessions),
+    queueLimit: queueLimit(config.limits.sessions),
     onEvent: (event) => {
       report(event, log);
     },

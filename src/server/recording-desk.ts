@@ -25,7 +25,7 @@ export interface RecordingDeskParts {
 }
 
 /** Recordings at a time: each holds its samples in memory, and live calls go first. */
-const maxRecordings = 4;
+export const maxRecordings = 4;
 /** Bytes decoded before the sessions get their turn. */
 const sliceBytes = 64 * 1024;
 

@@ -24,7 +24,7 @@ export interface Scoring {
 }
 
 /** Windows of one channel that are with the detector at once. Live: the newest waits, and replaces who waited. */
-const inFlight: Readonly<Record<Pace, number>> = { live: 1, file: 8 };
+export const inFlight: Readonly<Record<Pace, number>> = { live: 1, file: 8 };
 /** A `file` source is paused above this many unanswered windows, and resumed at half. */
 const maxUnanswered = 16;
 
