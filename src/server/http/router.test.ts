@@ -183,6 +183,23 @@ describe("POST /v1/detect", () => {
     assert.deepEqual(logged, []);
   });
 
+  it("bounds bodies that are still coming", async (t) => {
+    const { url } = await fakeServer(t);
+    const { hostname, port } = new URL(url);
+    for (let i = 0; i < 16; i++) {
+      const socket = connectTcp(Number(port), hostname);
+      t.after(() => socket.destroy());
+      socket.on("error", () => undefined);
+      socket.write(
+        "POST /v1/detect HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n",
+      );
+      // Node says so just before the request is served.
+      await once(socket, "data");
+    }
+    const refused = await post(url, "", new Uint8Array(160));
+    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"]);
+  });
+
   it("takes a few at a time", async (t) => {
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));

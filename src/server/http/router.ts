@@ -32,6 +32,10 @@ interface Route {
   readonly serve: (visitor: Visitor) => Promise<void> | void;
 }
 
+/** Recordings that arrive at a time, however slowly: each may hold 16 MiB. */
+const maxUploads = 16;
+const retryAfterMs = 1000;
+
 /** The HTTP doors: JSON in snake_case, faults as `{code, message, …}`. */
 export function createRouter(parts: RouterParts): RequestListener {
   const routes = createRoutes(parts);
@@ -75,6 +79,7 @@ async function serve(
 
 function createRoutes(parts: RouterParts): readonly Route[] {
   const { host, limits, metrics } = parts;
+  let uploads = 0;
   const get = (path: RegExp, serve: Route["serve"]): Route => ({ method: "GET", path, serve });
   return [
     get(/^\/v1\/sessions$/, ({ query, response }) => {
@@ -91,13 +96,20 @@ function createRoutes(parts: RouterParts): readonly Route[] {
       method: "POST",
       path: /^\/v1\/detect$/,
       serve: async (visitor) => {
-        const outcome = await detectBody(host, visitor, limits.recordingBytes);
-        answerJson(visitor.response, 200, toDetectView(outcome));
+        if (uploads >= maxUploads)
+          throw new Fault("at_capacity", "too many uploads at a time", { retryAfterMs });
+        uploads++;
+        try {
+          const outcome = await detectBody(host, visitor, limits.recordingBytes);
+          answerJson(visitor.response, 200, toDetectView(outcome));
+        } finally {
+          uploads--;
+        }
       },
     },
     get(/^\/healthz$/, ({ response }) => answerJson(response, 200, { status: "ok" })),
     get(/^\/readyz$/, ({ response }) => {
-      if (!host.accepting) throw new Fault("draining", "the server is stopping", { retryAfterMs: 1000 });
+      if (!host.accepting) throw new Fault("draining", "the server is stopping", { retryAfterMs });
       answerJson(response, 200, { status: "ready" });
     }),
     get(/^\/metrics$/, async ({ response }) => {
