@@ -213,6 +213,22 @@ describe("a damaged or hostile archive", () => {
     }
   });
 
+  it("is refused where a local header is not there, or pushes its entry into the next", async (t) => {
+    const elsewhere = build({});
+    elsewhere.write("PX", elsewhere.indexOf("a/data/s") - 30);
+    assert.match((await trouble(t, elsewhere)) ?? "", /"w" is damaged: no entry "a\/data\/s" where it should be/);
+    const pushed = build({});
+    pushed.writeUInt16LE(0xffff, pushed.indexOf("a/data/s") - 2);
+    assert.match((await trouble(t, pushed)) ?? "", /"w" is damaged: entry "a\/data\/s" runs into the next/);
+  });
+
+  it("is refused where an entry is encrypted", async (t) => {
+    const bytes = build({});
+    const flags = bytes.indexOf("PK\x01\x02", 0, "latin1") + 8;
+    bytes.writeUInt16LE(bytes.readUInt16LE(flags) | 1, flags);
+    assert.match((await trouble(t, bytes)) ?? "", /is encrypted: entry "a\/data\.pkl"/);
+  });
+
   it("lacks a storage only when that is asked for", async (t) => {
     const writer = new CheckpointWriter("zip");
     const tree = pickle(new Map([["w", writer.tensor(four())]]));
@@ -233,6 +249,13 @@ describe("a damaged or hostile file in the older container", () => {
     assert.match((await trouble(t, legacyBytes(tree, [{ ...four(), key: "x" }]))) ?? "", /kind that is not known/);
     const more = Buffer.concat([legacyBytes(tree, [four()]), Buffer.alloc(1)]);
     assert.match((await trouble(t, more)) ?? "", /its storages end at byte \d+ of \d+/);
+  });
+
+  it("is refused where a view leaves its storage", async (t) => {
+    const writer = new CheckpointWriter("legacy");
+    const reference = (start: number) => writer.file([writer.reference(four(), new PyTuple("view", start, 3))]);
+    assert.match((await trouble(t, reference(1))) ?? "", /holds a list of 1/);
+    assert.match((await trouble(t, reference(2))) ?? "", /has elements 2 to 5 of the 4 in a storage/);
   });
 
   it("is refused with another version or a storage before its tree", async (t) => {
