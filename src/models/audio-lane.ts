@@ -1,15 +1,15 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
-import { audioFd } from "./messages.ts";
+import { audioFd, slotBytes } from "./messages.ts";
 
 /** How the samples of a batch get to a worker; what they belong to goes by message. */
 export interface AudioLane {
   /** What the worker's descriptor {@link audioFd} is to be. */
   readonly stdio: number | "pipe";
   attach(child: ChildProcess): void;
-  /** Windows end to end. The worker takes a batch before it answers, and is given the next one after that. */
-  send(windows: readonly Float32Array[]): void;
+  /** Windows end to end, into a slot that holds no batch which is still unanswered. A pipe has no slots, only their order. */
+  send(windows: readonly Float32Array[], slot: number): void;
   /** Idempotent. */
   close(): void;
 }
@@ -55,9 +55,9 @@ class SharedMemory implements AudioLane {
     // The descriptor is inherited.
   }
 
-  send(windows: readonly Float32Array[]): void {
+  send(windows: readonly Float32Array[], slot: number): void {
     if (!this.#open) return; // The number may be somebody else's descriptor by now.
-    let at = 0;
+    let at = slot * slotBytes;
     for (const window of windows) {
       const bytes = bytesOf(window);
       for (let done = 0; done < bytes.length;) {

@@ -7,7 +7,6 @@ const nothing = new Float32Array(0);
 export class Job {
   readonly queuedAt = performance.now();
   readonly promise: Promise<Score>;
-  sentAt = 0;
   /** Batches it was lost with. */
   losses = 0;
   #samples: Float32Array;
@@ -40,10 +39,10 @@ export class Job {
   }
 
   /** False, and nothing done, once it is settled, as by an abort while its batch was running. */
-  succeed(llr: number): boolean {
+  succeed(llr: number, inferMs: number): boolean {
     if (this.#settled) return false;
-    const now = performance.now();
-    const score: Score = { llr, queueMs: this.sentAt - this.queuedAt, inferMs: now - this.sentAt };
+    const queueMs = Math.max(0, performance.now() - this.queuedAt - inferMs);
+    const score: Score = { llr, queueMs, inferMs };
     this.#settle(() => this.#resolve(score));
     return true;
   }

@@ -18,15 +18,27 @@ const open = z.strictObject({
   timedRuns: z.int().min(0),
 });
 
-/** Announces `rows` windows, which follow end to end as float32 on the audio pipe. */
-const score = z.strictObject({ type: z.literal("score"), id: z.int(), rows: z.int().positive() });
+/** Announces `rows` windows, which lie end to end as float32 in a slot of the audio lane. */
+const score = z.strictObject({
+  type: z.literal("score"),
+  id: z.int(),
+  rows: z.int().positive(),
+  slot: z.int().min(0),
+});
 
 const toWorker = z.discriminatedUnion("type", [open, score, z.strictObject({ type: z.literal("close") })]);
 
 const fromWorker = z.discriminatedUnion("type", [
   /** `batchMs`: milliseconds of one run for each batch size, in their order. */
   z.strictObject({ type: z.literal("ready"), batchMs: z.array(z.number().min(0)) }),
-  z.strictObject({ type: z.literal("scored"), id: z.int(), values: z.instanceof(Float32Array), bad: z.array(z.int()) }),
+  z.strictObject({
+    type: z.literal("scored"),
+    id: z.int(),
+    values: z.instanceof(Float32Array),
+    bad: z.array(z.int()),
+    /** Of the inference alone. */
+    ms: z.number().min(0),
+  }),
   /** The model cannot be opened, or a run threw: the worker is of no more use. */
   z.strictObject({ type: z.literal("failed"), reason: z.string() }),
 ]);
@@ -43,3 +55,8 @@ export const parseFromWorker = (message: unknown): FromWorker => fromWorker.pars
 
 /** The worker's file descriptor for audio; 0 to 2 are the standard ones, 3 is Node's message channel. */
 export const audioFd = 4;
+
+/** Batches that may be with a worker at once: it computes one while the next is handed over. */
+export const slots = 2;
+/** Bytes from one slot of shared memory to the next; what is never written takes no room. */
+export const slotBytes = 2 ** 28;

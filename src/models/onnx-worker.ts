@@ -4,7 +4,7 @@
  */
 import { fstatSync, readSync } from "node:fs";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { audioFd, parseToWorker, type FromWorker, type OpenModel } from "./messages.ts";
+import { audioFd, parseToWorker, slotBytes, type FromWorker, type OpenModel } from "./messages.ts";
 
 type Model = {
   readonly session: InferenceSession;
@@ -109,11 +109,11 @@ function fillWithNoise(audio: Float32Array): void {
 const audioIsMemory = fstatSync(audioFd).isFile();
 
 /** Fills `audio` with the batch; on a pipe the parent may still be writing it, so waiting for it is short. */
-function receive(audio: Float32Array, length: number): void {
+function receive(audio: Float32Array, length: number, slot: number): void {
   const bytes = new Uint8Array(audio.buffer, audio.byteOffset, length * Float32Array.BYTES_PER_ELEMENT);
   let at = 0;
   while (at < bytes.length) {
-    const n = readSync(audioFd, bytes, at, bytes.length - at, audioIsMemory ? at : null);
+    const n = readSync(audioFd, bytes, at, bytes.length - at, audioIsMemory ? slot * slotBytes + at : null);
     if (n === 0) process.exit(0); // The parent is gone.
     at += n;
   }
@@ -132,16 +132,17 @@ function blankBadWindows(audio: Float32Array, rows: number, window: number): num
   return bad;
 }
 
-async function score(model: Model, id: number, rows: number): Promise<FromWorker> {
+async function score(model: Model, id: number, rows: number, slot: number): Promise<FromWorker> {
   const { window, outputWidth, batchSizes } = model.spec;
   const size = batchSizes.find((candidate) => candidate >= rows);
   if (size === undefined) throw new Error(`a batch of ${rows} is larger than ${batchSizes.at(-1) ?? 0}`);
-  receive(model.audio, rows * window);
+  receive(model.audio, rows * window, slot);
   const bad = blankBadWindows(model.audio, rows, window);
   // What pads a batch must not be what a caller sent earlier.
   model.audio.fill(0, rows * window, size * window);
+  const begun = performance.now();
   const values = await run(model, size);
-  return { type: "scored", id, values: values.slice(0, rows * outputWidth), bad };
+  return { type: "scored", id, values: values.slice(0, rows * outputWidth), bad, ms: performance.now() - begun };
 }
 
 function tell(message: FromWorker): void {
@@ -159,7 +160,7 @@ async function obey(raw: unknown): Promise<void> {
       return;
     case "score":
       if (model === undefined) throw new Error("asked to score before a model was opened");
-      tell(await score(model, message.id, message.rows));
+      tell(await score(model, message.id, message.rows, message.slot));
       return;
     case "close":
       await model?.session.release();
@@ -168,10 +169,15 @@ async function obey(raw: unknown): Promise<void> {
   }
 }
 
+/** One thing at a time: the next batch may be announced while this one is computed. */
+let obeyed: Promise<void> = Promise.resolve();
+
 process.on("message", (message) => {
-  obey(message).catch((reason: unknown) => {
-    tell({ type: "failed", reason: reason instanceof Error ? reason.message : String(reason) });
-  });
+  obeyed = obeyed
+    .then(() => obey(message))
+    .catch((reason: unknown) => {
+      tell({ type: "failed", reason: reason instanceof Error ? reason.message : String(reason) });
+    });
 });
 process.on("disconnect", () => process.exit(0));
 // Ctrl-C and a service manager signal the whole group: the parent drains first, then ends its workers itself.

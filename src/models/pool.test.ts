@@ -8,7 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { packsFolder, writeTinyPack, type TinyModel, type TinyPack } from "../../test/support/tiny-pack.ts";
 import { windowOf } from "../../test/support/windows.ts";
-import { WindowLost } from "../stream/ports.ts";
+import { type Score, WindowLost } from "../stream/ports.ts";
 import { createPool, type Pool, type PoolEvent, type PoolOptions } from "./pool.ts";
 import { openPack } from "./store.ts";
 
@@ -206,16 +206,19 @@ describe("a pool's queue", () => {
   it("sheds beyond its limit and counts it", async (t) => {
     const pool = await poolFor(t, { queueLimit: 3, deadlineMs: 1500 });
     process.kill(only(pool.workerPids), "SIGSTOP");
-    const running = pool.score(windowOf(0.1), never);
-    await setImmediate();
-    await setImmediate();
+    const running: Promise<Score>[] = [];
+    for (const sound of [0.1, 0.2]) {
+      running.push(pool.score(windowOf(sound), never));
+      await setImmediate();
+      await setImmediate();
+    }
     assert.equal(pool.stats().busy, 1);
-    const waiting = [0.2, 0.3, 0.4].map((sound) => pool.score(windowOf(sound), never));
+    const waiting = [0.3, 0.4, 0.5].map((sound) => pool.score(windowOf(sound), never));
     await setImmediate();
     assert.equal(pool.stats().queued, 3);
-    await assert.rejects(pool.score(windowOf(0.5), never), isLost("shed"));
+    await assert.rejects(pool.score(windowOf(0.6), never), isLost("shed"));
     assert.equal(pool.stats().shed, 1);
-    const scores = await Promise.all([running, ...waiting]);
+    const scores = await Promise.all([...running, ...waiting]);
     for (const [i, score] of scores.entries()) near(score.llr, i + 1);
   });
 

@@ -4,7 +4,7 @@ import { Crew, type CrewEvent } from "./crew.ts";
 import { elect, type Elected } from "./election.ts";
 import { Job } from "./job.ts";
 import { outputWidth, toLlr } from "./llr.ts";
-import type { Model } from "./messages.ts";
+import { type Model, slots } from "./messages.ts";
 import { isGpu, type Provider, type RefusedProvider } from "./providers.ts";
 import type { Pack } from "./store.ts";
 import type { BatchAnswer, Worker } from "./worker.ts";
@@ -144,7 +144,7 @@ class WorkerPool implements Pool {
       queued: this.#queue.length,
       queueLimit: this.#queueLimit,
       workers: this.#crew.ready.length,
-      busy: this.#crew.ready.filter((worker) => worker.busy).length,
+      busy: this.#crew.ready.filter((worker) => worker.load > 0).length,
       scored,
       shed,
       lost,
@@ -184,7 +184,7 @@ class WorkerPool implements Pool {
   }
 
   #drained(): boolean {
-    return this.#queue.length === 0 && this.#crew.ready.every((worker) => !worker.busy);
+    return this.#queue.length === 0 && this.#crew.ready.every((worker) => worker.load === 0);
   }
 
   /** Waits for the rest of this turn's windows, so that sessions whose hops coincide share a batch. */
@@ -198,11 +198,13 @@ class WorkerPool implements Pool {
   }
 
   #dispatch(): void {
-    const idle = this.#crew.ready.filter((worker) => !worker.busy);
-    for (const [i, worker] of idle.entries()) {
+    const gpu = isGpu(this.provider);
+    const free = this.#crew.ready
+      .filter((worker) => worker.load < (gpu ? 1 : slots))
+      .sort((a, b) => a.load - b.load);
+    for (const [i, worker] of free.entries()) {
       if (this.#queue.length === 0) break;
-      const gpu = isGpu(this.provider);
-      const size = batchSize(this.#model.batchSizes, this.#queue.length, idle.length - i, gpu);
+      const size = batchSize(this.#model.batchSizes, this.#queue.length, free.length - i, gpu);
       void this.#run(worker, this.#queue.splice(0, size));
     }
     if (this.#drained()) this.#onDrained?.();
@@ -210,21 +212,20 @@ class WorkerPool implements Pool {
 
   /** Never rejects: when it ends, every job is settled or back in the queue. */
   async #run(worker: Worker, jobs: readonly Job[]): Promise<void> {
-    const sentAt = performance.now();
-    for (const job of jobs) job.sentAt = sentAt;
     const audio = jobs.map((job) => job.samples);
     try {
-      this.#deliver(jobs, await worker.run(audio, this.#deadlineMs));
+      const answer = await worker.run(audio, this.#deadlineMs);
+      this.#deliver(jobs, answer);
       this.#crew.succeed();
       this.#counts.batches.set(jobs.length, (this.#counts.batches.get(jobs.length) ?? 0) + 1);
-      this.#options.onEvent?.({ type: "batch", windows: jobs.length, ms: performance.now() - sentAt });
+      this.#options.onEvent?.({ type: "batch", windows: jobs.length, ms: answer.ms });
     } catch (reason) {
       this.#retry(jobs, reason instanceof Error ? reason.message : String(reason));
     }
     this.#dispatchSoon();
   }
 
-  #deliver(jobs: readonly Job[], { values, bad }: BatchAnswer): void {
+  #deliver(jobs: readonly Job[], { values, bad, ms }: BatchAnswer): void {
     const { manifest } = this.#options.pack;
     const width = this.#model.outputWidth;
     for (const [row, job] of jobs.entries()) {
@@ -233,7 +234,7 @@ class WorkerPool implements Pool {
         job.fail(new RangeError("a window holds samples that are not finite"));
       } else if (!Number.isFinite(llr)) {
         job.fail(this.#lost("the model's answer is not finite"));
-      } else if (job.succeed(llr)) {
+      } else if (job.succeed(llr, ms)) {
         this.#counts.scored++;
       }
     }

@@ -2,16 +2,17 @@ import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type AudioLane, createAudioLane } from "./audio-lane.ts";
 import { workerEnvironment } from "./gpu-libraries.ts";
-import { parseFromWorker, type FromWorker, type OpenModel, type ToWorker } from "./messages.ts";
+import { parseFromWorker, slots, type FromWorker, type OpenModel, type ToWorker } from "./messages.ts";
 
 /** One batch's answer: output rows end to end, and the windows that could not be put to the model. */
 export interface BatchAnswer {
   readonly values: Float32Array;
   readonly bad: readonly number[];
+  /** Of the inference alone. */
+  readonly ms: number;
 }
 
 type Pending = {
-  readonly id: number;
   readonly timer: NodeJS.Timeout;
   resolve(answer: BatchAnswer): void;
   reject(reason: Error): void;
@@ -24,14 +25,15 @@ const isSource = import.meta.url.endsWith(".ts");
 const entry = fileURLToPath(new URL(isSource ? "./onnx-worker.ts" : "./onnx-worker.js", import.meta.url));
 const execArgv = isSource ? ["--import", import.meta.resolve("tsx")] : [];
 
-/** An inference process: opens one model, runs one batch at a time. Killed, never asked twice. */
+/** An inference process: opens one model, runs batches in their order. Killed, never asked twice. */
 export class Worker {
   /** Settles when the process has ended, with how. Never rejects. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   readonly #audio: AudioLane = createAudioLane();
   #opening: Opening | undefined;
-  #pending: Pending | undefined;
+  /** Batches without an answer, by id. */
+  readonly #pending = new Map<number, Pending>();
   #failure: string | undefined;
   #stderr = "";
   #batches = 0;
@@ -60,8 +62,9 @@ export class Worker {
     return this.#stderr;
   }
 
-  get busy(): boolean {
-    return this.#pending !== undefined;
+  /** Batches it has and has not answered. */
+  get load(): number {
+    return this.#pending.size;
   }
 
   /** Resolves with milliseconds per batch size; rejects with why the model cannot be served, the process then ended. */
@@ -86,15 +89,19 @@ export class Worker {
     });
   }
 
-  /** Scores windows of equal length. Rejects when the process ends first, killed if it is silent for `withinMs`. */
+  /**
+   * Scores windows of equal length; at most {@link slots} batches at once. Rejects when the process ends first, killed
+   * if it is silent for `withinMs`.
+   */
   run(windows: readonly Float32Array[], withinMs: number): Promise<BatchAnswer> {
-    if (this.#pending !== undefined) return Promise.reject(new Error("a worker was given two batches at once"));
+    if (this.load >= slots) return Promise.reject(new Error("a worker was given too many batches at once"));
     const id = this.#batches++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill(`no answer within ${withinMs} ms`), withinMs);
-      this.#pending = { id, timer, resolve, reject };
-      this.#audio.send(windows);
-      this.#tell({ type: "score", id, rows: windows.length });
+      this.#pending.set(id, { timer, resolve, reject });
+      const slot = id % slots;
+      this.#audio.send(windows, slot);
+      this.#tell({ type: "score", id, rows: windows.length, slot });
     });
   }
 
@@ -139,10 +146,10 @@ export class Worker {
   }
 
   #answer(id: number, answer: BatchAnswer): void {
-    const pending = this.#pending;
-    if (pending?.id !== id) return;
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
     clearTimeout(pending.timer);
-    this.#pending = undefined;
+    this.#pending.delete(id);
     pending.resolve(answer);
   }
 
@@ -151,11 +158,11 @@ export class Worker {
       const end = (how: string) => {
         const why = this.#failure ?? how;
         this.#opening?.reject(new Error(why));
-        if (this.#pending !== undefined) {
-          clearTimeout(this.#pending.timer);
-          this.#pending.reject(new Error(why));
-          this.#pending = undefined;
+        for (const batch of this.#pending.values()) {
+          clearTimeout(batch.timer);
+          batch.reject(new Error(why));
         }
+        this.#pending.clear();
         resolve(why);
       };
       this.#child.once("error", (reason) => end(`cannot be started: ${reason.message}`));
