@@ -32,6 +32,8 @@ const spoken = (): Uint8Array => {
   return wavFile({ tag: 1, bits: 16, rate: 48_000, data: new Uint8Array(samples.buffer) });
 };
 
+const longName = "a call that somebody described at length ".repeat(4);
+
 describe("the page", { skip, timeout: 120_000 }, () => {
   let folder = "";
   let browser: Browser;
@@ -40,6 +42,7 @@ describe("the page", { skip, timeout: 120_000 }, () => {
     folder = mkdtempSync(join(tmpdir(), "earwitness-page-files-"));
     writeFileSync(join(folder, "stereo.wav"), stereo());
     writeFileSync(join(folder, "spoken.wav"), spoken());
+    writeFileSync(join(folder, `${longName}.wav`), spoken());
     writeFileSync(join(folder, "notes.txt"), "not a sound");
     browser = await Browser.launch(chromium ?? "", join(folder, "spoken.wav"));
   });
@@ -101,6 +104,14 @@ describe("the page", { skip, timeout: 120_000 }, () => {
     assert.match(await text("#status"), /left: Sounds human. right: Sounds machine-made./);
     await keep("recording");
     assert.deepEqual(browser.complaints, []);
+  });
+
+  it("takes a recording whose name is longer than a label may be", async (t) => {
+    await browser.open(await serve(t));
+    await browser.click("input[value=file]");
+    await browser.pickFile("#file", join(folder, `${longName}.wav`));
+    await browser.until("document.querySelector('#status').textContent.startsWith('Finished')");
+    assert.equal(await text(".label"), longName.slice(0, 64).trim());
   });
 
   it("listens to the microphone until it is stopped", async (t) => {

@@ -164,6 +164,9 @@ class SessionView {
   }
 }
 
+/** The protocol's; a file's name may be longer. */
+const maxLabelLength = 64;
+
 let running;
 
 /** Runs one session from a source to its summary; one at a time. */
@@ -183,7 +186,7 @@ async function listen(what, openSource, relay, closeSource, pace) {
           encoding: "pcm_s16le",
           sample_rate: source.rate,
           channels: source.channels,
-          channel_labels: source.channels === 2 ? ["left", "right"] : [what],
+          channel_labels: source.channels === 2 ? ["left", "right"] : [what.slice(0, maxLabelLength)],
         },
       },
       (event) => view.show(event),
