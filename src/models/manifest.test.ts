@@ -14,6 +14,12 @@ const spoil: readonly (readonly [string, RegExp, (m: Manifest) => unknown])[] = 
   ["a rate of 3 GHz", /sample_rate/, (m) => ({ ...m, sample_rate: 3e9 })],
   ["a third logit", /spoof_index/, (m) => ({ ...m, output: { name: "x", form: "logits", spoof_index: 2 } })],
   ["a logit with an index", /output/, (m) => ({ ...m, output: { name: "x", form: "spoof_logit", spoof_index: 1 } })],
+  ["codes without what they lack", /output/, (m) => ({ ...m, output: { name: "x", form: "codes" } })],
+  [
+    "a graph that is no file of it",
+    /codec/,
+    (m) => ({ ...m, codec: { tokenizer: "other.onnx", stages: 8, codes: 1024, frame_samples: 320 } }),
+  ],
   ["a calibration that turns scores round", /calibration\.a/, (m) => ({ ...m, calibration: { id: "c", a: -1, b: 0, data: "" } })],
   ["a prior of 1", /prior/, (m) => ({ ...m, detection: { ...m.detection, prior: 1 } })],
   ["batch sizes that fall", /batch_sizes/, (m) => ({ ...m, batch_sizes: [1, 8, 4] })],

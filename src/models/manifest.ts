@@ -36,7 +36,27 @@ const detection = z.strictObject({
 const output = z.discriminatedUnion("form", [
   z.strictObject({ name: tensor, form: z.literal("spoof_logit") }),
   z.strictObject({ name: tensor, form: z.literal("logits"), spoof_index: z.union([z.literal(0), z.literal(1)]) }),
+  // A tokenizer without its detector: nothing that a score can be had from. `lacks` is the file that it was imported without.
+  z.strictObject({ name: tensor, form: z.literal("codes"), lacks: line }),
 ]);
+
+/** Audio turned into codes and codes into logits, as graphs of their own that take any length. */
+const codec = z.strictObject({
+  tokenizer: fileName,
+  /** Codes per frame, the first of which is semantic and no detector's business. */
+  stages: z.int().min(2).max(64),
+  /** Codes that a stage chooses from. */
+  codes: z.int().min(2).max(65_536),
+  frame_samples: z.int().min(1).max(48_000),
+  detector: z
+    .strictObject({
+      file: fileName,
+      longest_frames: z.int().min(1).max(1_000_000),
+      /** In which `model.onnx` hears the frames of a second: `identity`, `flip` or a seed. */
+      order: z.string().regex(/^(identity|flip|\d{1,10})$/, "must be identity, flip or a seed"),
+    })
+    .optional(),
+});
 
 /** LLR = a·x + b, with a positive: a calibration may stretch and shift a score, never turn it round. */
 const calibration = z.strictObject({
@@ -63,6 +83,7 @@ const manifest = z
     pad: z.enum(["tile", "zeros"]),
     input: z.strictObject({ name: tensor }),
     output,
+    codec: codec.optional(),
     calibration: calibration.nullable(),
     detection,
     batch_sizes: z
@@ -79,7 +100,11 @@ const manifest = z
     ),
   })
   .refine((m) => m.hop_samples <= m.window_samples, { path: ["hop_samples"], error: "must not exceed window_samples" })
-  .refine((m) => modelFile in m.files, { path: ["files"], error: "must list model.onnx" });
+  .refine((m) => modelFile in m.files, { path: ["files"], error: "must list model.onnx" })
+  .refine((m) => codecFiles(m.codec).every((file) => file in m.files), { path: ["codec"], error: "must name listed files" });
+
+const codecFiles = (parts: z.infer<typeof codec> | undefined): string[] =>
+  parts === undefined ? [] : [parts.tokenizer, ...(parts.detector === undefined ? [] : [parts.detector.file])];
 
 /** The graph that every pack has; other files (external weights) lie beside it. */
 export const modelFile = "model.onnx";
