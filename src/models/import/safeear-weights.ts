@@ -1,4 +1,15 @@
-import type { Weights } from "./weights.ts";
+import { createHash } from "node:crypto";
+import { Malformed } from "../checkpoint/errors.ts";
+import { initedKey, tokenizerShapes, tokenizerSizes, type Shapes, type TokenizerSizes } from "./safeear-sizes.ts";
+import { readTensors, type Weights } from "./weights.ts";
+
+/** A tokenizer whose tensors were all looked at: present, of fitting shapes, finite. They stay in the file. */
+export interface SurveyedTokenizer {
+  readonly weights: Weights;
+  readonly sizes: TokenizerSizes;
+  /** SHA-256, hexadecimal, over keys and elements. */
+  readonly digest: string;
+}
 
 /** Those of `weights` whose keys start with `prefix`, by what follows it. */
 export const under = (weights: Weights, prefix: string): Weights => ({
@@ -9,3 +20,33 @@ export const under = (weights: Weights, prefix: string): Weights => ({
   shape: (key) => weights.shape(prefix + key),
   float32: (key) => weights.float32(prefix + key),
 });
+
+/** Runs `work`, and says of what is wrong with tensors that they are the ones whose keys start with `prefix`. */
+export async function namingPrefix<T>(prefix: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof Malformed) || prefix === "") throw cause;
+    throw new Malformed(`${cause.message} (its keys start with ${prefix})`);
+  }
+}
+
+/** Reads a tokenizer's tensors once, one at a time. Throws Malformed, which names the first that is missing or unfit. */
+export async function surveyTokenizer(weights: Weights): Promise<SurveyedTokenizer> {
+  const sizes = tokenizerSizes(weights);
+  const digest = await survey(weights, tokenizerShapes(sizes));
+  for (let stage = 0; stage < sizes.stages; stage++) {
+    const [inited] = await weights.float32(initedKey(stage));
+    if (inited !== 1) throw new Malformed(`${initedKey(stage)} is not 1: its code vectors were never set`);
+  }
+  return { weights, sizes, digest };
+}
+
+async function survey(weights: Weights, shapes: Shapes): Promise<string> {
+  const hash = createHash("sha256");
+  for (const [key, shape] of shapes) {
+    const one = await readTensors(weights, new Map([[key, shape]]));
+    hash.update(`${key}\n`).update(one.get(key));
+  }
+  return hash.digest("hex");
+}
