@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "./server.ts";
-import type { Address } from "./wire-line.ts";
+import { destroyLines, type Address } from "./wire-line.ts";
 
 /** `earwitness serve` in a process of its own, in an empty folder that is its home and its place for temporary files. */
 export interface ServerProcess extends Address {
@@ -58,6 +58,7 @@ export async function startProcess(variables: Readonly<Record<string, string>> =
     ],
     kill: (signal) => void child.kill(signal),
     async destroy() {
+      destroyLines();
       child.kill("SIGKILL");
       await exited;
       rmSync(folder, { recursive: true, force: true });

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/server/config.ts";
 import { createLog } from "../../src/server/log.ts";
 import { serve, type RunningServer } from "../../src/server/serve.ts";
+import { destroyLines } from "./wire-line.ts";
 
 /** The repository: where the shipped pack and the page are. */
 export const packageRoot = fileURLToPath(new URL("../..", import.meta.url));
@@ -16,6 +17,7 @@ export interface RealServer {
   readonly logged: readonly string[];
   /** A metric's samples, summed over the labels that contain `label`. */
   metric(name: string, label?: string): Promise<number>;
+  /** Ends every client's line too. */
   close(): Promise<void>;
 }
 
@@ -35,7 +37,10 @@ export async function startServer(variables: Readonly<Record<string, string>> = 
     ws: server.httpUrl.replace("http", "ws"),
     grpc: server.grpcAddress,
     metric: (name, label) => readMetric(server.httpUrl, name, label),
-    close: () => server.close(),
+    close() {
+      destroyLines();
+      return server.close();
+    },
   };
 }
 

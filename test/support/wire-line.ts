@@ -80,13 +80,27 @@ export async function openWatcher(
   return line;
 }
 
+const open = new Set<{ destroy(): void }>();
+
+/** Ends every line that is still open: what a test that failed left behind would keep its process alive. */
+export function destroyLines(): void {
+  for (const line of open) line.destroy();
+}
+
+/** Messages are read when somebody asks for them: who was deaf for long has little time to take what is left. */
 class Heard {
-  readonly events: Event[] = [];
+  readonly #events: Event[] = [];
+  #unread: (() => Event)[] = [];
   #waiting: (() => void)[] = [];
   #over = false;
 
-  add(event: Event): void {
-    this.events.push(event);
+  get events(): readonly Event[] {
+    for (const read of this.#unread.splice(0)) this.#events.push(read());
+    return this.#events;
+  }
+
+  add(read: () => Event): void {
+    this.#unread.push(read);
     this.#wake();
   }
 
@@ -97,8 +111,9 @@ class Heard {
 
   async event(type: string, where: (event: Event) => boolean = () => true): Promise<Event> {
     for (let from = 0; ;) {
-      for (; from < this.events.length; from++) {
-        const event = this.events[from];
+      const { events } = this;
+      for (; from < events.length; from++) {
+        const event = events[from];
         if (event?.["type"] === type && where(event)) return event;
       }
       if (this.#over) {
@@ -122,10 +137,12 @@ class SocketLine implements Line {
   constructor(socket: WebSocket) {
     this.#socket = socket;
     // What the server says is the subject of the tests.
-    socket.on("message", (raw: Buffer) => this.#heard.add(JSON.parse(raw.toString()) as Event));
+    socket.on("message", (raw: Buffer) => this.#heard.add(() => JSON.parse(raw.toString()) as Event));
     socket.on("error", () => undefined);
+    open.add(this);
     this.ended = new Promise((resolve) => {
       socket.on("close", (code, reason) => {
+        open.delete(this);
         this.#heard.end();
         resolve({ code, reason: reason.toString() });
       });
@@ -198,8 +215,10 @@ class GrpcLine implements Line {
   ) {
     this.#client = client;
     this.#call = call;
-    call.on("data", (message: Plain) => this.#heard.add(toEvent(message)));
+    call.on("data", (message: Plain) => this.#heard.add(() => toEvent(message)));
+    open.add(this);
     this.ended = statusOf(call).then((ended) => {
+      open.delete(this);
       this.#heard.end();
       client.close();
       return { code: ended.code, reason: reasonOf(ended) };
