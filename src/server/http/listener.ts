@@ -1,5 +1,6 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { WebSocketDoor } from "../websocket/transport.ts";
 
 /** The HTTP server with its WebSockets, listening. */
@@ -21,7 +22,8 @@ export async function listenHttp(
     router,
   );
   server.on("upgrade", (request, socket, head) => {
-    door.upgrade(request, socket, head);
+    if (request.headers.upgrade?.toLowerCase() === "websocket") door.upgrade(request, socket, head);
+    else declineUpgrade(server, request, socket, head);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -31,6 +33,22 @@ export async function listenHttp(
     });
   });
   return { url: toUrl(server.address()), close: () => closeServer(server) };
+}
+
+/**
+ * Serves a request that offers another protocol as if it did not, which RFC 9110 §7.8 allows: Java's HTTP client
+ * offers h2c to every server. Node takes such a request from the server for good, so it is put back on its socket.
+ */
+function declineUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method = "GET", rawHeaders, url = "/" } = request;
+  const lines = [`${method} ${url} HTTP/1.1`];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    if (!/^(connection|upgrade|http2-settings)$/i.test(name))
+      lines.push(`${name}: ${rawHeaders[i + 1] ?? ""}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
+  server.emit("connection", socket);
 }
 
 function toUrl(address: AddressInfo | string | null): string {

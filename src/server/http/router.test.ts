@@ -64,6 +64,26 @@ describe("the HTTP doors", () => {
     assert.equal((await fetch(`${url}/healthz`, { method: "HEAD" })).status, 200);
   });
 
+  it("answer who offers another protocol as if it had not, again on the same connection", async (t) => {
+    const { url } = await fakeServer(t);
+    const { hostname, port } = new URL(url);
+    const socket = connectTcp(Number(port), hostname);
+    t.after(() => socket.destroy());
+    const upgrade = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
+    const asked = [
+      `POST /v1/detect?encoding=pcm_mulaw&sample_rate=8000 HTTP/1.1\r\nhost: a\r\n${upgrade}content-length: 800\r\n\r\n`,
+      `GET /healthz HTTP/1.1\r\nhost: a\r\n${upgrade}\r\n`,
+    ] as const;
+    socket.write(asked[0]);
+    socket.write(Buffer.alloc(800, 0xff));
+    let answer = "";
+    socket.on("data", (bytes: Buffer) => (answer += bytes.toString()));
+    while (!answer.includes('"channels"')) await once(socket, "data");
+    assert.match(answer, /^HTTP\/1.1 200 /);
+    socket.write(asked[1]);
+    while (!answer.includes('"status":"ok"')) await once(socket, "data");
+  });
+
   it("serve the page under a policy that loads nothing from elsewhere", async (t) => {
     const { url } = await fakeServer(t);
     const response = await fetch(url);
