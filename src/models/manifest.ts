@@ -48,6 +48,8 @@ const codec = z.strictObject({
   /** Codes that a stage chooses from. */
   codes: z.int().min(2).max(65_536),
   frame_samples: z.int().min(1).max(48_000),
+  /** Shorter audio must be lengthened. */
+  fewest_samples: z.int().min(1).max(960_000),
   detector: z
     .strictObject({
       file: fileName,

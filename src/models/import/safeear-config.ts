@@ -34,7 +34,9 @@ const publishedHeads = 8;
  */
 export async function checkTokenizerConfig(path: string, { encoder }: TokenizerSizes): Promise<void> {
   const config = await readConfig(path, sizes);
-  const own = encoder.flatMap((layer) => (layer.kind === "convolution" && layer.stride > 1 ? [layer.stride] : []));
+  const own = encoder.flatMap((layer) =>
+    layer.kind === "convolution" && layer.stride > 1 ? [layer.stride] : [],
+  );
   // The file has them in the decoder's order.
   const wanted = [...(config?.strides ?? own.toReversed())].reverse();
   if (wanted.join() === own.join()) return;
@@ -64,7 +66,8 @@ function orderOf(path: string, name: string): FrameOrder {
 async function readConfig<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   let json: unknown;
   try {
-    if ((await stat(path)).size > configBytes) throw new CheckpointError(path, `is larger than ${configBytes} bytes`);
+    if ((await stat(path)).size > configBytes)
+      throw new CheckpointError(path, `is larger than ${configBytes} bytes`);
     json = JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
@@ -73,6 +76,8 @@ async function readConfig<T>(path: string, schema: z.ZodType<T>): Promise<T | un
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`);
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`,
+  );
   throw new CheckpointError(path, `is not as expected: ${problems.join("; ")}`);
 }

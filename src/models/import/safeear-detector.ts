@@ -29,20 +29,34 @@ export function detect(graph: Graph, parts: DetectorParts, codes: Value, frames?
   for (let i = 0; i < blocks; i++) x = block(layers, x, `classifier.blocks.${i}`, parts);
   const normed = layerNorm(layers, x, "classifier.norm");
   // A bias would be the same for every frame and so change no weight.
-  const scores = layers.product(normed, "classifier.attention_pool", parts.tensors.get("classifier.attention_pool.weight"));
+  const scores = layers.product(
+    normed,
+    "classifier.attention_pool",
+    parts.tensors.get("classifier.attention_pool.weight"),
+  );
   const weights = graph.op("Transpose", [graph.op("Softmax", [scores], { axis: 1 })], { perm: [0, 2, 1] });
   const feature = graph.op("Reshape", [graph.op("MatMul", [weights, normed]), graph.ints([-1, width])]);
   return layers.linear(feature, "classifier.fc");
 }
 
 /** A 1×1 convolution over looked-up code vectors is a sum of looked-up rows; the batch norm after it goes into them too. */
-function heard(g: Graph, { tensors, sizes, tokenizer, tokenizerSizes: from }: DetectorParts, codes: Value): Value {
+function heard(
+  g: Graph,
+  { tensors, sizes, tokenizer, tokenizerSizes: from }: DetectorParts,
+  codes: Value,
+): Value {
   const { scale } = batchNorm(tensors, "bottleneck.1");
   const weight = tensors.get("bottleneck.0.weight");
   const columns = (from.stages - 1) * from.width;
   const rows = Array.from({ length: from.stages - 1 }, (_, i) => {
     const load = async (): Promise<Float32Array> =>
-      lookupTable(await tokenizer.float32(embedKey(i + 1)), { weight, columns, first: i * from.width, width: from.width, scale });
+      lookupTable(await tokenizer.float32(embedKey(i + 1)), {
+        weight,
+        columns,
+        first: i * from.width,
+        width: from.width,
+        scale,
+      });
     const table = g.constant(`table.${i + 1}`, { type: "float32", load }, [from.codes, sizes.width]);
     return g.op("Gather", [table, g.op("Gather", [codes, g.int(i)], { axis: 1 })]);
   });
@@ -50,9 +64,15 @@ function heard(g: Graph, { tensors, sizes, tokenizer, tokenizerSizes: from }: De
 }
 
 /** The rows of the position table for these frames, with what is left of convolution and norm added. */
-function positions(g: Graph, { tensors, sizes }: DetectorParts, codes: Value, frames: number | undefined): Value {
+function positions(
+  g: Graph,
+  { tensors, sizes }: DetectorParts,
+  codes: Value,
+  frames: number | undefined,
+): Value {
   const norm = batchNorm(tensors, "bottleneck.1");
-  const load = () => shifted(tensors.get("classifier.positional_emb"), norm, tensors.get("bottleneck.0.bias"));
+  const load = () =>
+    shifted(tensors.get("classifier.positional_emb"), norm, tensors.get("bottleneck.0.bias"));
   const table = g.constant("positions", { type: "float32", load }, [sizes.longest, sizes.width]);
   const end = frames === undefined ? g.op("Shape", [codes], { start: 2 }) : g.ints([frames]);
   return g.op("Slice", [table, g.ints([0]), end]);
@@ -66,18 +86,33 @@ function shifted(table: Float32Array, norm: Affine, bias: Float32Array): Float32
 /** The norm after attention replaces the stream it comes from; nothing is normed after the feed-forward layers. */
 function block(layers: Layers, x: Value, prefix: string, parts: DetectorParts): Value {
   const g = layers.graph;
-  const attended = attention(layers, layerNorm(layers, x, `${prefix}.pre_norm`), `${prefix}.self_attn`, parts);
+  const attended = attention(
+    layers,
+    layerNorm(layers, x, `${prefix}.pre_norm`),
+    `${prefix}.self_attn`,
+    parts,
+  );
   const normed = layerNorm(layers, g.op("Add", [x, attended]), `${prefix}.norm1`);
   const inner = gelu(g, layers.linear(normed, `${prefix}.linear1`));
   return g.op("Add", [normed, layers.linear(inner, `${prefix}.linear2`)]);
 }
 
-function attention(layers: Layers, x: Value, prefix: string, { sizes: { width }, heads, tensors }: DetectorParts): Value {
+function attention(
+  layers: Layers,
+  x: Value,
+  prefix: string,
+  { sizes: { width }, heads, tensors }: DetectorParts,
+): Value {
   const g = layers.graph;
   const headWidth = width / heads;
   // The rows of the queries carry the scale of their products with the keys.
-  const weight = tensors.get(`${prefix}.qkv.weight`).map((value, i) => (i < width * width ? value / Math.sqrt(headWidth) : value));
-  const all = g.op("Reshape", [layers.product(x, `${prefix}.qkv`, weight), g.ints([0, 0, 3, heads, headWidth])]);
+  const weight = tensors
+    .get(`${prefix}.qkv.weight`)
+    .map((value, i) => (i < width * width ? value / Math.sqrt(headWidth) : value));
+  const all = g.op("Reshape", [
+    layers.product(x, `${prefix}.qkv`, weight),
+    g.ints([0, 0, 3, heads, headWidth]),
+  ]);
   const part = (which: number, perm: readonly number[]): Value =>
     g.op("Transpose", [g.op("Gather", [all, g.int(which)], { axis: 2 })], { perm });
   const [q, k, v] = [part(0, [0, 2, 1, 3]), part(1, [0, 2, 3, 1]), part(2, [0, 2, 1, 3])];

@@ -19,7 +19,8 @@ const gateOrder = [0, 3, 1, 2] as const;
 export function reorderGates(rows: Float32Array): Float32Array {
   const length = rows.length / gateOrder.length;
   const out = new Float32Array(rows.length);
-  for (const [to, from] of gateOrder.entries()) out.set(rows.subarray(from * length, (from + 1) * length), to * length);
+  for (const [to, from] of gateOrder.entries())
+    out.set(rows.subarray(from * length, (from + 1) * length), to * length);
   return out;
 }
 
@@ -54,7 +55,10 @@ export interface Projection {
 }
 
 /** For each row of `embed` what `projection` makes of it: `[codes, to]`. Sums in double precision. */
-export function lookupTable(embed: Float32Array, { weight, columns, first, width, scale }: Projection): Float32Array {
+export function lookupTable(
+  embed: Float32Array,
+  { weight, columns, first, width, scale }: Projection,
+): Float32Array {
   const codes = embed.length / width;
   const to = scale.length;
   const table = new Float32Array(codes * to);

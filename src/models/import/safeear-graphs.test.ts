@@ -6,11 +6,21 @@ import { describe, it, type TestContext } from "node:test";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { compareCodes } from "../../../test/support/safeear-agreement.ts";
 import { readFloats, readIntegers } from "../../../test/support/npy.ts";
+import { referenceLogits, referenceTokens } from "../../../test/support/safeear-reference.ts";
+import {
+  randomDetector,
+  randomTokenizer,
+  smallDetector,
+  smallTokenizer,
+} from "../../../test/support/safeear-weights.ts";
+import { voice } from "../../../test/support/voice.ts";
+import { weightsOf, type TensorMap } from "../../../test/support/aasist-weights.ts";
+import { fewestSamples } from "./safeear-tokenizer.ts";
 import { sharedFixture, withoutFixture } from "../../../test/support/shared-fixtures.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write-model.ts";
-import { framePermutation, permuteFrames } from "../safeear/permutation.ts";
+import { framePermutation, parseOrder, permuteFrames } from "../safeear/permutation.ts";
 import type { DetectorParts } from "./safeear-detector.ts";
 import { detectorGraph, safeearGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
 import { detectorShapes, detectorSizes, embedKey, tokenizerSizes } from "./safeear-sizes.ts";
@@ -20,8 +30,13 @@ import { under } from "./safeear-weights.ts";
 async function open(t: TestContext, graph: Graph): Promise<InferenceSession> {
   const folder = await mkdtemp(join(tmpdir(), "earwitness-safeear-"));
   t.after(() => rm(folder, { recursive: true }));
-  const [file = ""] = await writeModel(graph, folder, { external: { file: "weights.bin", thresholdBytes: 4096 } });
-  const session = await InferenceSession.create(join(folder, file), { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const [file = ""] = await writeModel(graph, folder, {
+    external: { file: "weights.bin", thresholdBytes: 4096 },
+  });
+  const session = await InferenceSession.create(join(folder, file), {
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
   t.after(() => session.release());
   return session;
 }
@@ -65,12 +80,103 @@ const audioOf = (...rows: readonly Float32Array[]): Tensor => {
   return new Tensor("float32", audio, [rows.length, length]);
 };
 
+/** A model of random weights. */
+async function small(): Promise<
+  DetectorParts & { readonly tokenizerTensors: TensorMap; readonly detectorTensors: TensorMap }
+> {
+  const tokenizerTensors = randomTokenizer(smallTokenizer, 3);
+  const detectorTensors = randomDetector(smallDetector, smallTokenizer, 4);
+  const shapes = new Map([...detectorTensors].map(([key, { shape }]) => [key, shape]));
+  const tensors = await readTensors(weightsOf(detectorTensors), shapes);
+  const tokenizer = weightsOf(tokenizerTensors);
+  return {
+    tensors,
+    sizes: smallDetector,
+    heads: 2,
+    tokenizer,
+    tokenizerSizes: smallTokenizer,
+    tokenizerTensors,
+    detectorTensors,
+  };
+}
+
+const sound = (samples: number, pitch: number): Float32Array =>
+  voice(samples / 16_000, 16_000, pitch).map((value) => 8 * value);
+
+describe("SafeEar's graphs", () => {
+  /** 57 frames of six samples, the last one begun: more than one second's worth of 50, and no whole stride. */
+  const samples = 338;
+
+  for (const fixed of [samples, undefined]) {
+    it(`compute the described features and codes for ${fixed ?? "any number of"} samples and each window of a batch`, async (t) => {
+      const { tokenizer, tokenizerTensors } = await small();
+      const session = await open(t, tokenizerGraph(tokenizer, smallTokenizer, fixed));
+      const windows = [sound(samples, 700), sound(samples, 1900)];
+      const { codes, features } = await session.run({ audio: audioOf(...windows) });
+      const expected = windows.map((audio) => referenceTokens(tokenizerTensors, smallTokenizer, audio));
+      assert.deepEqual(features?.dims, [2, 6, 57]);
+      assert.deepEqual(codes?.dims, [2, 3, 57]);
+      const wanted = Float32Array.from(expected.flatMap((tokens) => tokens.features.flat()));
+      assert.ok(greatestDifference(floats(features), wanted) < 1e-5);
+      assert.deepEqual(
+        [...integers(codes)],
+        expected.flatMap((tokens) => tokens.codes.flat()),
+      );
+      assert.ok(new Set(integers(codes)).size > 3, "codes differ");
+    });
+  }
+
+  it("hear as little as can be mirrored, and say of less that it is too short", async (t) => {
+    const { tokenizer, tokenizerTensors } = await small();
+    const session = await open(t, tokenizerGraph(tokenizer, smallTokenizer));
+    const fewest = fewestSamples(smallTokenizer);
+    assert.equal(fewest, 19);
+    const { features } = await session.run({ audio: audioOf(sound(fewest, 700)) });
+    const expected = referenceTokens(tokenizerTensors, smallTokenizer, sound(fewest, 700));
+    assert.ok(greatestDifference(floats(features), Float32Array.from(expected.features.flat())) < 1e-5);
+    await assert.rejects(session.run({ audio: audioOf(sound(fewest - 1, 700)) }));
+  });
+
+  it("compute the described logits in any order of frames, from codes and from audio", async (t) => {
+    const parts = await small();
+    const { tokenizerTensors, detectorTensors } = parts;
+    const audio = sound(samples, 700);
+    const { codes } = referenceTokens(tokenizerTensors, smallTokenizer, audio);
+    const detector = await open(t, detectorGraph(parts));
+    const seen = new Set<string>();
+    for (const order of ["identity", "flip", "5"].map(parseOrder)) {
+      const permutation = framePermutation(57, order);
+      const setting = { codes, permutation, heads: 2, blocks: 2 };
+      const expected = Float32Array.from(referenceLogits(detectorTensors, tokenizerTensors, setting));
+      const acoustic = permuteFrames(Int32Array.from(codes.slice(1).flat()), permutation);
+      const apart = await detector.run({ codes: new Tensor("int32", acoustic, [1, 2, 57]) });
+      assert.ok(greatestDifference(floats(apart["logits"]), expected) < 1e-5);
+      const whole = await open(t, safeearGraph(parts, samples, order));
+      const { logits } = await whole.run({ audio: audioOf(audio) });
+      assert.ok(greatestDifference(floats(logits), expected) < 1e-5);
+      seen.add(expected.map((value) => Math.round(value * 1e3)).join());
+    }
+    assert.equal(seen.size, 3, "the order matters");
+  });
+
+  it("have the sizes that their tensors have", async () => {
+    const { tokenizer, detectorTensors } = await small();
+    assert.deepEqual(tokenizerSizes(tokenizer), smallTokenizer);
+    assert.deepEqual(detectorSizes(weightsOf(detectorTensors)), smallDetector);
+  });
+});
+
 describe("SafeEar's graphs, against the published code", { skip }, () => {
   const read = async (name: string): Promise<Float32Array> => (await readFloats(fixture(name))).data;
   const readCodes = async (name: string) => (await readIntegers(fixture(name))).data;
 
   /** All equal but at ties, of which there may be 3 in 1,000. */
-  async function assertAgree(parts: DetectorParts, features: Float32Array, actual: Int32Array, expected: BigInt64Array) {
+  async function assertAgree(
+    parts: DetectorParts,
+    features: Float32Array,
+    actual: Int32Array,
+    expected: BigInt64Array,
+  ) {
     const { stages, width } = parts.tokenizerSizes;
     const codebooks = await Promise.all(
       Array.from({ length: stages }, (_, stage) => parts.tokenizer.float32(embedKey(stage))),

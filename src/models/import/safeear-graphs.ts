@@ -35,8 +35,16 @@ export function safeearGraph(parts: DetectorParts, samples: number, order: Frame
   const audio = graph.input("audio", "float32", ["batch", samples]);
   const { codes, frames } = tokenize(graph, parts.tokenizer, parts.tokenizerSizes, audio, samples);
   if (frames === undefined) throw new Error("a window has a fixed number of frames");
-  const acoustic = graph.op("Slice", [codes, graph.ints([1]), graph.ints([parts.tokenizerSizes.stages]), graph.ints([1])]);
-  graph.output("logits", detect(graph, parts, ordered(graph, acoustic, frames, order), frames), "float32", ["batch", 2]);
+  const acoustic = graph.op("Slice", [
+    codes,
+    graph.ints([1]),
+    graph.ints([parts.tokenizerSizes.stages]),
+    graph.ints([1]),
+  ]);
+  graph.output("logits", detect(graph, parts, ordered(graph, acoustic, frames, order), frames), "float32", [
+    "batch",
+    2,
+  ]);
   return graph;
 }
 

@@ -4,9 +4,22 @@ import { shapeOf, type Weights } from "./weights.ts";
 
 /** A layer of the encoder, in order; `at` is the number that its tensors bear. */
 export type EncoderLayer =
-  | { readonly kind: "convolution"; readonly at: number; readonly from: number; readonly to: number; readonly kernel: number; readonly stride: number }
+  | {
+      readonly kind: "convolution";
+      readonly at: number;
+      readonly from: number;
+      readonly to: number;
+      readonly kernel: number;
+      readonly stride: number;
+    }
   | { readonly kind: "residual"; readonly at: number; readonly width: number; readonly hidden: number }
-  | { readonly kind: "lstm"; readonly at: number; readonly from: number; readonly hidden: number; readonly layers: number };
+  | {
+      readonly kind: "lstm";
+      readonly at: number;
+      readonly from: number;
+      readonly hidden: number;
+      readonly layers: number;
+    };
 
 /** What a checkpoint's shapes say of a SpeechTokenizer. */
 export interface TokenizerSizes {
@@ -49,7 +62,10 @@ export function tokenizerSizes(weights: Weights): TokenizerSizes {
   const encoder = encoderLayers(weights);
   const stages = count((stage) => weights.has(embedKey(stage)));
   const [codes = 0, width = 0] = shapeOf(weights, embedKey(0), 2);
-  const hop = encoder.reduce((product, layer) => product * (layer.kind === "convolution" ? layer.stride : 1), 1);
+  const hop = encoder.reduce(
+    (product, layer) => product * (layer.kind === "convolution" ? layer.stride : 1),
+    1,
+  );
   return { encoder, hop, width, stages, codes };
 }
 
@@ -69,7 +85,8 @@ function convolution(weights: Weights, at: number, strided?: "strided"): Encoder
   const [to = 0, from = 0, kernel = 0] = shapeOf(weights, key, 3);
   // A kernel of the published design spans two strides.
   const stride = strided === undefined ? 1 : kernel / 2;
-  if (!Number.isInteger(stride) || stride < 1) throw new Malformed(`${key} has a kernel of ${kernel}, which is not twice a stride`);
+  if (!Number.isInteger(stride) || stride < 1)
+    throw new Malformed(`${key} has a kernel of ${kernel}, which is not twice a stride`);
   return { kind: "convolution", at, from, to, kernel, stride };
 }
 
@@ -81,7 +98,13 @@ function residual(weights: Weights, at: number): EncoderLayer {
 function lstm(weights: Weights, at: number): EncoderLayer {
   const [, from = 0] = shapeOf(weights, encoderKey(at, "lstm.weight_ih_l0"), 2);
   const [, hidden = 0] = shapeOf(weights, encoderKey(at, "lstm.weight_hh_l0"), 2);
-  return { kind: "lstm", at, from, hidden, layers: count((i) => weights.has(encoderKey(at, `lstm.weight_ih_l${i}`))) };
+  return {
+    kind: "lstm",
+    at,
+    from,
+    hidden,
+    layers: count((i) => weights.has(encoderKey(at, `lstm.weight_ih_l${i}`))),
+  };
 }
 
 /** How many of 0, 1, 2 … come before the first for which `present` says no; at most 1,000. */
@@ -119,7 +142,10 @@ const residualShapes = (at: number, width: number, hidden: number): Entry[] => [
   ...normed(encoderKey(at, "shortcut.conv.conv"), [width, width, 1]),
 ];
 
-const lstmShapes = ({ at, from, hidden }: { at: number; from: number; hidden: number }, layer: number): Entry[] =>
+const lstmShapes = (
+  { at, from, hidden }: { at: number; from: number; hidden: number },
+  layer: number,
+): Entry[] =>
   ["", "_reverse"].flatMap((direction): Entry[] => {
     const key = (name: string): string => encoderKey(at, `lstm.${name}_l${layer}${direction}`);
     return [
@@ -140,7 +166,12 @@ const normed = (prefix: string, [to, from, kernel]: readonly [number, number, nu
 export function detectorSizes(weights: Weights): DetectorSizes {
   const [, longest = 0, width = 0] = shapeOf(weights, "classifier.positional_emb", 3);
   const [inner = 0] = shapeOf(weights, "classifier.blocks.0.linear1.weight", 2);
-  return { width, longest, inner, blocks: count((i) => weights.has(`classifier.blocks.${i}.self_attn.qkv.weight`)) };
+  return {
+    width,
+    longest,
+    inner,
+    blocks: count((i) => weights.has(`classifier.blocks.${i}.self_attn.qkv.weight`)),
+  };
 }
 
 /** The tensors of a detector that hears `stages` codes of `codeWidth` features in each frame. */

@@ -20,7 +20,8 @@ export const safeearFiles = {
 export interface SafeearSource {
   readonly tokenizer: SurveyedTokenizer;
   /** Undefined where there is no `model.ckpt`. */
-  readonly detector: (DetectorConfig & { readonly parts: DetectorParts; readonly digest: string }) | undefined;
+  readonly detector:
+    (DetectorConfig & { readonly parts: DetectorParts; readonly digest: string }) | undefined;
   /** Whether `SpeechTokenizer.pt` is there and holds another tokenizer than the detector was trained with. */
   readonly otherTokenizer: boolean;
 }
@@ -54,12 +55,19 @@ async function readSource(folder: string, own?: Checkpoint, trained?: Checkpoint
   const brought = trained && [...under(trained.stateDict(), tokenizerPrefix).keys()].length > 0;
   const tokenizer = brought === true ? await tokenizerOf(trained, tokenizerPrefix) : separate;
   if (tokenizer === undefined) {
-    const trouble = trained === undefined ? "is not there, and neither is model.ckpt" : "is not there, and model.ckpt brings no tokenizer";
+    const trouble =
+      trained === undefined
+        ? "is not there, and neither is model.ckpt"
+        : "is not there, and model.ckpt brings no tokenizer";
     throw new CheckpointError(join(folder, safeearFiles.tokenizer), trouble);
   }
   await checkTokenizerConfig(join(folder, safeearFiles.tokenizerConfig), tokenizer.sizes);
   const detector = trained && (await detectorOf(folder, trained, tokenizer));
-  return { tokenizer, detector, otherTokenizer: separate !== undefined && separate.digest !== tokenizer.digest };
+  return {
+    tokenizer,
+    detector,
+    otherTokenizer: separate !== undefined && separate.digest !== tokenizer.digest,
+  };
 }
 
 const tokenizerOf = (checkpoint: Checkpoint, prefix: string): Promise<SurveyedTokenizer> =>
@@ -79,7 +87,13 @@ async function detectorOf(folder: string, checkpoint: Checkpoint, tokenizer: Sur
     }),
   );
   const config = await readDetectorConfig(join(folder, safeearFiles.detectorConfig), sizes.width);
-  const parts = { tensors, sizes, heads: config.heads, tokenizer: tokenizer.weights, tokenizerSizes: tokenizer.sizes };
+  const parts = {
+    tensors,
+    sizes,
+    heads: config.heads,
+    tokenizer: tokenizer.weights,
+    tokenizerSizes: tokenizer.sizes,
+  };
   return { ...config, parts, digest };
 }
 

@@ -19,22 +19,38 @@ export interface Tokens {
   readonly frames: number | undefined;
 }
 
-/** The least samples that reflect at every layer's edges as they should: the innermost wants more frames than it mirrors. */
-export const fewestSamples = ({ hop, encoder }: TokenizerSizes): number => {
-  const last = encoder.at(-1);
-  const mirrored = last?.kind === "convolution" ? Math.floor(last.kernel / 2) : 0;
-  return mirrored * hop + 1;
-};
+/** The least samples that can be mirrored at every layer's edges: each layer must hear more steps than it mirrors. */
+export function fewestSamples({ encoder }: TokenizerSizes): number {
+  let [fewest, hop] = [1, 1];
+  for (const layer of encoder) {
+    if (layer.kind !== "convolution") continue;
+    const padding = layer.kernel - layer.stride;
+    const mirrored = Math.floor(padding / 2) + Math.max(padding % 2, layer.stride - 1);
+    fewest = Math.max(fewest, mirrored * hop + 1);
+    hop *= layer.stride;
+  }
+  return fewest;
+}
 
 /**
  * A SpeechTokenizer's encoder and residual quantizer over `audio`, `[batch, samples]`. Of a fixed number of `samples`, or
  * of any from {@link fewestSamples} where that is undefined. Weights are read when the graph is written.
  */
-export function tokenize(graph: Graph, weights: Weights, sizes: TokenizerSizes, audio: Value, samples?: number): Tokens {
+export function tokenize(
+  graph: Graph,
+  weights: Weights,
+  sizes: TokenizerSizes,
+  audio: Value,
+  samples?: number,
+): Tokens {
   const encoder = new Encoder(graph, weights);
   let signal: Signal = { value: graph.op("Unsqueeze", [audio, graph.ints([1])]), steps: samples };
   for (const [i, layer] of sizes.encoder.entries()) signal = encoder.apply(signal, layer, i > 0);
-  return { features: signal.value, frames: signal.steps, codes: quantize(graph, weights, sizes, signal.value) };
+  return {
+    features: signal.value,
+    frames: signal.steps,
+    codes: quantize(graph, weights, sizes, signal.value),
+  };
 }
 
 class Encoder {
@@ -64,7 +80,11 @@ class Encoder {
   /** The shortcut is a convolution as well, and takes what was not activated. */
   #residual(signal: Signal, prefix: string, { width, hidden }: { width: number; hidden: number }): Signal {
     const key = (name: string): string => `${prefix}.${name}.conv.conv`;
-    const inner = this.#convolution(this.#elu(signal), key("block.1"), { from: width, to: hidden, kernel: 3 });
+    const inner = this.#convolution(this.#elu(signal), key("block.1"), {
+      from: width,
+      to: hidden,
+      kernel: 3,
+    });
     const outer = this.#convolution(this.#elu(inner), key("block.3"), { from: hidden, to: width, kernel: 1 });
     const shortcut = this.#convolution(signal, key("shortcut"), { from: width, to: width, kernel: 1 });
     return { ...signal, value: this.#graph.op("Add", [shortcut.value, outer.value]) };
@@ -85,12 +105,17 @@ class Encoder {
       {
         type: "float32",
         load: async () =>
-          weightNorm(await this.#weights.float32(`${prefix}.weight_g`), await this.#weights.float32(`${prefix}.weight_v`)),
+          weightNorm(
+            await this.#weights.float32(`${prefix}.weight_g`),
+            await this.#weights.float32(`${prefix}.weight_v`),
+          ),
       },
       [to, from, kernel],
     );
     const padded = this.#reflect(signal, kernel, stride);
-    const value = this.#graph.op("Conv", [padded, weight, this.#stored(`${prefix}.bias`, [to])], { strides: [stride] });
+    const value = this.#graph.op("Conv", [padded, weight, this.#stored(`${prefix}.bias`, [to])], {
+      strides: [stride],
+    });
     return { value, steps: signal.steps === undefined ? undefined : Math.ceil(signal.steps / stride) };
   }
 
@@ -116,7 +141,11 @@ class Encoder {
   }
 
   /** Its layers in both directions, and one skip round all of them to each direction. */
-  #lstm(value: Value, prefix: string, { from, hidden, layers }: { from: number; hidden: number; layers: number }): Value {
+  #lstm(
+    value: Value,
+    prefix: string,
+    { from, hidden, layers }: { from: number; hidden: number; layers: number },
+  ): Value {
     const g = this.#graph;
     const input = g.op("Transpose", [value], { perm: [2, 0, 1] });
     let y = input;
@@ -141,7 +170,11 @@ class Encoder {
       return join(parts);
     };
     const constant = (names: readonly string[], shape: readonly number[]): Value =>
-      this.#graph.constant(`${prefix}.${names.join("_")}_l${layer}`, { type: "float32", load: both(names) }, shape);
+      this.#graph.constant(
+        `${prefix}.${names.join("_")}_l${layer}`,
+        { type: "float32", load: both(names) },
+        shape,
+      );
     return [
       constant(["weight_ih"], [2, 4 * hidden, from]),
       constant(["weight_hh"], [2, 4 * hidden, hidden]),
@@ -158,7 +191,12 @@ class Encoder {
 const missing = (steps: number, stride: number): number => stride * Math.ceil(steps / stride) - steps;
 
 /** Each stage takes the code nearest to what the stages before it left over; of several that are as near, the first. */
-function quantize(g: Graph, weights: Weights, { stages, codes, width }: TokenizerSizes, features: Value): Value {
+function quantize(
+  g: Graph,
+  weights: Weights,
+  { stages, codes, width }: TokenizerSizes,
+  features: Value,
+): Value {
   const frames = g.op("Transpose", [features], { perm: [0, 2, 1] });
   const rows = g.op("Shape", [frames], { end: 2 });
   let rest = g.op("Reshape", [frames, g.ints([-1, width])]);

@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { Malformed } from "../checkpoint/errors.ts";
-import { initedKey, tokenizerShapes, tokenizerSizes, type Shapes, type TokenizerSizes } from "./safeear-sizes.ts";
+import {
+  initedKey,
+  tokenizerShapes,
+  tokenizerSizes,
+  type Shapes,
+  type TokenizerSizes,
+} from "./safeear-sizes.ts";
 import { readTensors, type Weights } from "./weights.ts";
 
 /** A tokenizer whose tensors were all looked at: present, of fitting shapes, finite. They stay in the file. */

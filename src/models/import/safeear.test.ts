@@ -17,7 +17,11 @@ const read = async (name: string): Promise<Float32Array> => (await readFloats(jo
 const everything = ["SpeechTokenizer.pt", "model.ckpt", "config.json", "detect_config.json"] as const;
 
 /** A folder with some of the published files, and others with the text given. */
-async function folderOf(t: TestContext, names: readonly string[], texts: Readonly<Record<string, string>> = {}) {
+async function folderOf(
+  t: TestContext,
+  names: readonly string[],
+  texts: Readonly<Record<string, string>> = {},
+) {
   const folder = await packsFolder(t);
   for (const name of names) await symlink(join(published, name), join(folder, name));
   for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text);
@@ -56,6 +60,7 @@ describe("importing SafeEar", { skip }, () => {
       stages: 8,
       codes: 32,
       frame_samples: 320,
+      fewest_samples: 961,
       detector: { file: "detector.onnx", longest_frames: 10_000, order: "0" },
     });
     const samples = (await read("input.npy")).subarray(0, 16_001);
@@ -77,7 +82,10 @@ describe("importing SafeEar", { skip }, () => {
     assert.match(what, /there is no model\.ckpt/);
     const pack = await openPack(name, [packs]);
     assert.equal(pack.manifest.codec?.detector, undefined);
-    await assert.rejects(createPool({ pack, workers: 1, providers: ["cpu"] }), /imported without model\.ckpt/);
+    await assert.rejects(
+      createPool({ pack, workers: 1, providers: ["cpu"] }),
+      /imported without model\.ckpt/,
+    );
   });
 
   it("needs no more than the detector's checkpoint, which brings a tokenizer", async (t) => {
@@ -91,16 +99,34 @@ describe("importing SafeEar", { skip }, () => {
   it("says of a folder with neither model that both are missing, and leaves nothing behind", async (t) => {
     const packs = await packsFolder(t);
     const empty = await folderOf(t, ["config.json"]);
-    await assert.rejects(importSafeear(empty, { folder: packs }), /SpeechTokenizer\.pt: is not there, and neither is model\.ckpt/);
+    await assert.rejects(
+      importSafeear(empty, { folder: packs }),
+      /SpeechTokenizer\.pt: is not there, and neither is model\.ckpt/,
+    );
     assert.deepEqual(await readdir(packs), []);
   });
 
   const refused: readonly (readonly [string, string, string, RegExp])[] = [
-    ["strides that the tensors have not", "config.json", '{"strides": [8, 5, 2, 4]}', /strides 4, 2, 5, 8.* 2, 4, 5, 8/],
+    [
+      "strides that the tensors have not",
+      "config.json",
+      '{"strides": [8, 5, 2, 4]}',
+      /strides 4, 2, 5, 8.* 2, 4, 5, 8/,
+    ],
     ["another sample rate", "config.json", '{"sample_rate": 24000}', /config\.json: .*sample_rate/],
-    ["heads that do not divide the features", "detect_config.json", '{"detect_model": {"num_heads": 7}}', /7 heads/],
+    [
+      "heads that do not divide the features",
+      "detect_config.json",
+      '{"detect_model": {"num_heads": 7}}',
+      /7 heads/,
+    ],
     ["a class that is unknown", "detect_config.json", '{"class": "model.SafeEar2s"}', /SafeEar2s/],
-    ["a configuration that is not JSON", "detect_config.json", "class: SafeEar", /detect_config\.json: is not JSON/],
+    [
+      "a configuration that is not JSON",
+      "detect_config.json",
+      "class: SafeEar",
+      /detect_config\.json: is not JSON/,
+    ],
   ];
   for (const [what, file, text, message] of refused) {
     it(`refuses ${what}, naming the file`, async (t) => {

@@ -6,6 +6,7 @@ import { formatOrder, type FrameOrder } from "../safeear/permutation.ts";
 import type { ImportedPack, ImportTarget } from "./aasist.ts";
 import { detectorGraph, safeearGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
 import { safeearFiles, withSafeear, type SafeearSource } from "./safeear-source.ts";
+import { fewestSamples } from "./safeear-tokenizer.ts";
 import { defaultDetection, writePack, type PackDescription } from "./write-pack.ts";
 
 /** Where a SafeEar goes, and what an import may settle. */
@@ -30,8 +31,11 @@ export async function importSafeear(folder: string, target: SafeearTarget): Prom
   return withSafeear(folder, async (source) => {
     const name = target.name ?? (source.detector === undefined ? "safeear-tokenizer" : "safeear");
     const heard = order ?? source.detector?.order ?? { kind: "identity" };
-    const description = source.detector === undefined ? describeTokenizer(source) : describeSafeear(source, heard);
-    const written = await writePack({ ...place, name }, description, (draft) => writeGraphs(source, heard, draft));
+    const description =
+      source.detector === undefined ? describeTokenizer(source) : describeSafeear(source, heard);
+    const written = await writePack({ ...place, name }, description, (draft) =>
+      writeGraphs(source, heard, draft),
+    );
     return { name, folder: written, what: titleOf(source) };
   });
 }
@@ -40,9 +44,17 @@ export async function importSafeear(folder: string, target: SafeearTarget): Prom
  * With a detector: both as one graph for windows of audio, and each by itself for any length. The first and the
  * tokenizer share a file of weights, which starts with what they have in common.
  */
-async function writeGraphs({ tokenizer, detector }: SafeearSource, order: FrameOrder, draft: string): Promise<string[]> {
+async function writeGraphs(
+  { tokenizer, detector }: SafeearSource,
+  order: FrameOrder,
+  draft: string,
+): Promise<string[]> {
   const write = (graph: Graph, file: string, weights: string): Promise<string[]> =>
-    writeModel(graph, draft, { file, external: { file: weights, thresholdBytes }, metadata: { order: formatOrder(order) } });
+    writeModel(graph, draft, {
+      file,
+      external: { file: weights, thresholdBytes },
+      metadata: { order: formatOrder(order) },
+    });
   const alone = tokenizerGraph(tokenizer.weights, tokenizer.sizes);
   if (detector === undefined) return write(alone, modelFile, "weights.bin");
   const files = [
@@ -63,7 +75,10 @@ function titleOf({ detector, otherTokenizer }: SafeearSource): string {
 
 function versionOf({ tokenizer, detector }: SafeearSource): string {
   const hash = createHash("sha256").update(tokenizer.digest);
-  return `weights-${hash.update(detector?.digest ?? "").digest("hex").slice(0, 12)}`;
+  return `weights-${hash
+    .update(detector?.digest ?? "")
+    .digest("hex")
+    .slice(0, 12)}`;
 }
 
 const shared = {
@@ -100,8 +115,16 @@ const describeTokenizer = (source: SafeearSource): PackDescription => ({
   codec: codecOf(source),
 });
 
-function codecOf({ tokenizer: { sizes }, detector }: SafeearSource, order?: FrameOrder): PackDescription["codec"] {
-  const common = { stages: sizes.stages, codes: sizes.codes, frame_samples: sizes.hop };
+function codecOf(
+  { tokenizer: { sizes }, detector }: SafeearSource,
+  order?: FrameOrder,
+): PackDescription["codec"] {
+  const common = {
+    stages: sizes.stages,
+    codes: sizes.codes,
+    frame_samples: sizes.hop,
+    fewest_samples: fewestSamples(sizes),
+  };
   if (detector === undefined || order === undefined) return { ...common, tokenizer: modelFile };
   return {
     ...common,

@@ -64,7 +64,8 @@ describe("the order of SafeEar's frames", () => {
   });
 
   it("is written as identity, flip or a seed, and as nothing else", () => {
-    for (const text of ["identity", "flip", "0", "4294967295"]) assert.equal(formatOrder(parseOrder(text)), text);
+    for (const text of ["identity", "flip", "0", "4294967295"])
+      assert.equal(formatOrder(parseOrder(text)), text);
     for (const text of ["", "-1", "1.5", "4294967296", "Flip", "0x10", " 1"]) {
       assert.throws(() => parseOrder(text), /identity, flip or a seed/);
     }

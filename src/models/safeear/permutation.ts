@@ -1,7 +1,8 @@
 import { Draws } from "./draws.ts";
 
 /** In which order SafeEar's detector hears the frames: shuffled by a seed, as they are, or each segment backwards. */
-export type FrameOrder = { readonly kind: "seed"; readonly seed: number } | { readonly kind: "identity" | "flip" };
+export type FrameOrder =
+  { readonly kind: "seed"; readonly seed: number } | { readonly kind: "identity" | "flip" };
 
 /** Frames that are shuffled among themselves: one second of them. */
 export const segmentFrames = 50;
@@ -16,11 +17,14 @@ export function parseOrder(text: string): FrameOrder {
   if (text === "identity" || text === "flip") return { kind: text };
   const seed = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
   if (seed <= largestSeed) return { kind: "seed", seed };
-  throw new RangeError(`a shuffle is identity, flip or a seed from 0 to ${largestSeed}, not ${JSON.stringify(text)}`);
+  throw new RangeError(
+    `a shuffle is identity, flip or a seed from 0 to ${largestSeed}, not ${JSON.stringify(text)}`,
+  );
 }
 
 /** What {@link parseOrder} reads the same order from. */
-export const formatOrder = (order: FrameOrder): string => (order.kind === "seed" ? String(order.seed) : order.kind);
+export const formatOrder = (order: FrameOrder): string =>
+  order.kind === "seed" ? String(order.seed) : order.kind;
 
 /**
  * For each of `frames` places the frame that stands there afterwards; each stays in its segment of 50, the last of which
@@ -55,7 +59,8 @@ export function permuteFrames(codes: Int32Array, permutation: Int32Array): Int32
   }
   const out = new Int32Array(codes.length);
   for (let row = 0; row < codes.length; row += frames) {
-    for (let frame = 0; frame < frames; frame++) out[row + frame] = codes[row + (permutation[frame] ?? 0)] ?? 0;
+    for (let frame = 0; frame < frames; frame++)
+      out[row + frame] = codes[row + (permutation[frame] ?? 0)] ?? 0;
   }
   return out;
 }
