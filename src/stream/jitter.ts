@@ -33,6 +33,8 @@ const shortestPacketMs = 2.5;
 /** Ordinary senders have a handful of packets in 100 ms; these bound the others. */
 const maxHeldPackets = 64;
 const maxHeldBytes = 65_536;
+/** Packets in a row, each at least half covered by those before it, after which timestamps are taken to be wrong. */
+const overlappingPackets = 50;
 /** Packets in a row by which a sender that started its counters anew is believed. */
 const restartPackets = 3;
 
@@ -48,7 +50,7 @@ const wrapped = (n: number): number => n >>> 0;
  * media after it; later it is dropped, as duplicates are, since its place has been declared a gap. Counters that leap
  * (seconds back, or forward by more packets than fit into the time) are ignored until three packets in a row agree
  * with each other: then the sender has restarted, and the timeline goes on after a `loss` gap as long as the first two.
- * A believable jump of more than an hour is a `bad_message` Fault.
+ * A believable jump of more than an hour is a `bad_message` Fault, and so are timestamps that lag behind the samples.
  */
 export class ReorderBuffer {
   readonly #reordering: number;
@@ -61,6 +63,7 @@ export class ReorderBuffer {
   /** In order of `seq`, all ahead of `#next`. */
   #held: Arrival[] = [];
   #heldBytes = 0;
+  #overlapping = 0;
   #stranger: { count: number; firstTimestamp: number; seq: number; timestamp: number } | undefined;
 
   /** `clock` is the rate at which timestamps count. */
@@ -155,9 +158,21 @@ export class ReorderBuffer {
     const jump = ahead(mediaTimestamp, next.timestamp);
     if (jump > 0) out.push({ kind: "gap", length: samples(jump), cause: seq === next.seq ? "dtx" : "loss" });
     const overlap = Math.min(Math.max(0, -jump), duration);
+    this.#assertClock(overlap, duration);
     out.push({ kind: "packet", payload, duration, overlap: samples(overlap) });
     const end = Math.max(0, jump + duration);
     this.#next = { seq: wrapped(seq + 1), timestamp: wrapped(next.timestamp + end) };
+  }
+
+  /** Throws a `bad_message` Fault for timestamps that count something else than samples at the clock. */
+  #assertClock(overlap: number, duration: number): void {
+    this.#overlapping = duration > 0 && overlap >= duration / 2 ? this.#overlapping + 1 : 0;
+    if (this.#overlapping < overlappingPackets) return;
+    throw new Fault(
+      "bad_message",
+      `media_timestamp must count samples at ${this.#clock} Hz: each of the last ${overlappingPackets} packets begins within the one before`,
+      { details: { field: "media_timestamp", clock: this.#clock } },
+    );
   }
 
   #tooLong(jump: number): Fault {
