@@ -64,7 +64,8 @@ function inForce(config: Config, pool: Pool, options: DetectOptions): DetectionD
   });
 }
 
-async function openPool(model: string, config: Config): Promise<Pool> {
+/** Starts the workers for recordings. Throws {@link Refusal} when the model cannot be used. */
+export async function openPool(model: string, config: Config): Promise<Pool> {
   try {
     return await createPool({
       pack: await openPack(model, packFolders(config.modelsDir)),

@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { addEvaluation } from "./evaluate-command.ts";
 import type { ImportOptions } from "./import.ts";
 import { packageRoot } from "./package-root.ts";
 import { Refusal } from "./refusal.ts";
@@ -58,6 +59,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addStream(program, finish);
   addModels(program, finish);
   addImport(program, finish);
+  addEvaluation(program, finish);
   await program.parseAsync([...argv]);
   return status;
 }

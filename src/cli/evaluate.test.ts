@@ -1,0 +1,344 @@
+import assert from "node:assert/strict";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { writeTinyPack } from "../../test/support/tiny-pack.ts";
+import { openPack } from "../models/store.ts";
+import { calibrate } from "./calibrate.ts";
+import { detect } from "./detect.ts";
+import { toConditions } from "./evaluate-conditions.ts";
+import { readAsvScores, readProtocol } from "./evaluate-protocol.ts";
+import { ScoreFile } from "./evaluate-scores.ts";
+import { evaluate } from "./evaluate.ts";
+
+const clips = join(import.meta.dirname, "..", "..", "test", "fixtures", "clips");
+
+let folder = "";
+let list = "";
+/** As the cases name it: 6 humans and 5 machines. */
+let names: readonly string[] = [];
+const said: string[] = [];
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "earwitness-evaluate-"));
+  process.env["EARWITNESS_PROVIDERS"] = "cpu";
+  process.env["EARWITNESS_WORKERS"] = "1";
+  process.env["EARWITNESS_MODELS_DIR"] = join(folder, "models");
+  names = (await readdir(clips)).filter((name) => name.endsWith(".flac")).sort();
+  const lines = names.map((name) => {
+    const [kind = "", system = ""] = name.split("_");
+    return `${name.replace(".flac", "")},${kind},${kind === "machine" ? system : ""}`;
+  });
+  list = join(folder, "clips.csv");
+  await writeFile(list, `file,label,system\n${lines.join("\n")}\n`);
+});
+after(() => rm(folder, { recursive: true }));
+
+beforeEach((t) => {
+  said.length = 0;
+  assert.ok("mock" in t);
+  t.mock.method(console, "log", (line: string) => said.push(line));
+  t.mock.method(console, "error", (line: string) => said.push(line));
+});
+
+const written = async (name: string, text: string): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+};
+
+interface Report {
+  readonly model: { readonly id: string };
+  readonly conditions: readonly {
+    readonly condition: string;
+    readonly spoof: number;
+    readonly bonafide: number;
+    readonly eer: number;
+    readonly min_cllr: number;
+    readonly cllr: number;
+    readonly min_tdcf: { readonly min: number } | null;
+    readonly unscored: readonly { readonly trial: string; readonly problem: string }[];
+    readonly attacks: readonly { readonly attack: string; readonly trials: number; readonly eer: number }[];
+  }[];
+}
+
+const reportIn = async (out: string): Promise<Report> =>
+  // Written by the code under test; the assertions say what is in it.
+  JSON.parse(await readFile(join(out, "report.json"), "utf8")) as Report;
+
+const scoresIn = async (path: string): Promise<Map<string, number>> =>
+  new Map(
+    (await readFile(path, "utf8"))
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => line.split("\t"))
+      .map(([trial = "", llr]) => [trial, Number(llr)]),
+  );
+
+describe("readProtocol", () => {
+  it("reads ASVspoof 2019", async () => {
+    const path = await written(
+      "2019.txt",
+      "LA_0039 LA_E_2834763 - A11 spoof\nLA_0014 LA_E_8877452 - - bonafide\r\n\n",
+    );
+    assert.deepEqual(await readProtocol(path), [
+      { id: "LA_E_2834763", isSpoof: true, attack: "A11" },
+      { id: "LA_E_8877452", isSpoof: false, attack: undefined },
+    ]);
+  });
+
+  it("reads the trial metadata of 2021, the evaluation's subset or all of it", async () => {
+    const path = await written(
+      "2021.txt",
+      [
+        "LA_0009 LA_E_9332881 alaw ita_tx A07 spoof notrim eval",
+        "LA_0020 LA_E_6866159 alaw sin_tx bonafide bonafide notrim eval",
+        "LA_0023 DF_E_2000011 nocodec asvspoof A14 spoof notrim progress traditional_vocoder - - - -",
+      ].join("\n"),
+    );
+    assert.deepEqual(await readProtocol(path), [
+      { id: "LA_E_9332881", isSpoof: true, attack: "A07" },
+      { id: "LA_E_6866159", isSpoof: false, attack: undefined },
+    ]);
+    assert.equal((await readProtocol(path, "all")).length, 3);
+    assert.deepEqual(
+      (await readProtocol(path, "progress")).map(({ id }) => id),
+      ["DF_E_2000011"],
+    );
+  });
+
+  it("reads CSV with named columns in any order, without names, and with quoted cells", async () => {
+    const named = await written(
+      "named.csv",
+      'label,system,file\nFAKE,"a ""b"", c",x.wav\nreal,,"y, z.wav"\n',
+    );
+    assert.deepEqual(await readProtocol(named), [
+      { id: "x.wav", isSpoof: true, attack: 'a "b", c' },
+      { id: "y, z.wav", isSpoof: false, attack: undefined },
+    ]);
+    const bare = await written("bare.csv", "x.wav,spoof\ny.wav,bonafide\n");
+    assert.deepEqual(
+      (await readProtocol(bare)).map(({ isSpoof }) => isSpoof),
+      [true, false],
+    );
+  });
+
+  it("names the line that it cannot read, or that repeats another", async () => {
+    for (const [text, expected] of [
+      ["a,spoof\nb,perhaps\n", /:2: not a trial: b,perhaps/],
+      ["S a - A01 spoof\n\nS a - A02 spoof\n", /:3: a stands there twice/],
+      ["just words\n", /:1: not a trial/],
+      ["", /is empty/],
+      ["S a c t A07 spoof notrim hidden\n", /lists no trial of eval/],
+    ] as const) {
+      await assert.rejects(readProtocol(await written("bad.txt", text)), expected);
+    }
+  });
+});
+
+describe("readAsvScores", () => {
+  it("reads the scores of ASVspoof 2019 by their keys and refuses others", async () => {
+    const good = await written("asv.txt", "- target 3.5\n- nontarget -1\nA07 spoof 2e0\nA08 spoof 1\n");
+    const { target, nontarget, spoof } = await readAsvScores(good);
+    assert.deepEqual([[...target], [...nontarget], [...spoof]], [[3.5], [-1], [2, 1]]);
+    const bad = await written("asv-bad.txt", "- target 3.5\nA07 toString 2\n");
+    await assert.rejects(readAsvScores(bad), /:2: not a score/);
+    const half = await written("asv-half.txt", "- target 3.5\n");
+    await assert.rejects(readAsvScores(half), /needs scores of target, nontarget and spoof/);
+  });
+});
+
+describe("toConditions", () => {
+  const tone = (rate: number, hz: number) => ({
+    rate,
+    samples: Float32Array.from({ length: rate }, (_, i) => 0.5 * Math.sin((2 * Math.PI * hz * i) / rate)),
+  });
+  const power = (samples: Float32Array): number =>
+    samples.reduce((sum, x) => sum + x * x, 0) / samples.length;
+
+  it("begins with the recordings as they are, and refuses what it does not know", () => {
+    assert.deepEqual(
+      toConditions("mulaw8k,opus16,mulaw8k").map(({ name }) => name),
+      ["clean", "mulaw8k", "opus16"],
+    );
+    for (const name of ["mp3", "opus5", "opus300", "opus", "mulaw16k"]) {
+      assert.throws(() => toConditions(name), /--through knows/);
+    }
+  });
+
+  it("keeps what a line carries, with its noise, and loses what it does not", async () => {
+    for (const { name, pass } of toConditions("mulaw8k,alaw8k,opus16").slice(1)) {
+      const low = await pass(tone(16_000, 440));
+      assert.ok(Math.abs(power(low.samples) / 0.125 - 1) < 0.1, `${name} ${power(low.samples)}`);
+      assert.equal(low.rate, name === "opus16" ? 16_000 : 8000);
+      assert.ok(Math.abs(low.samples.length / low.rate - 1) < 0.03);
+      assert.notDeepEqual(low.samples, tone(low.rate, 440).samples);
+      if (name !== "opus16") assert.ok(power((await pass(tone(16_000, 6000))).samples) < 1e-4);
+      assert.deepEqual(await pass(tone(16_000, 440)), low, "nothing is kept between recordings");
+    }
+  });
+});
+
+describe("ScoreFile", () => {
+  it("goes on after a run that was broken off in the middle of a line, and refuses another run's", async () => {
+    const path = join(folder, "broken-off.txt");
+    const first = new ScoreFile(path, { digest: "a" });
+    first.add("x", 1.25);
+    first.add("silent", null);
+    first.close();
+    await writeFile(path, `${await readFile(path, "utf8")}y\t0.7`);
+    const second = new ScoreFile(path, { digest: "a" });
+    assert.deepEqual([second.get("x"), second.get("silent"), second.get("y")], [1.25, null, undefined]);
+    second.add("y", -2);
+    second.close();
+    assert.match(await readFile(path, "utf8"), /\nx\t1\.250000\nsilent\t-\ny\t-2\.000000\n$/);
+    assert.throws(() => new ScoreFile(path, { digest: "b" }), /scores of something else .*digest: b/);
+  });
+
+  it("says in its head which way the scores point", async () => {
+    const path = join(folder, "head.txt");
+    new ScoreFile(path, {}).close();
+    assert.match(await readFile(path, "utf8"), /HIGHER MEANS SPOOF[^]*give them the negative/);
+  });
+});
+
+describe("evaluate", { timeout: 120_000 }, () => {
+  it("scores a list clean and through a codec, and measures it", async () => {
+    const out = join(folder, "out");
+    const asvScores = await written(
+      "asv-clips.txt",
+      "- target 4\n- target 5\n- nontarget 0\n- nontarget 1\nA07 spoof 6\n",
+    );
+    const options = { protocol: list, audio: clips, out, through: "mulaw8k", asvScores };
+    assert.equal(await evaluate(options), 0, said.join("\n"));
+    assert.match(said.join("\n"), /^condition +machines +humans/);
+
+    const report = await reportIn(out);
+    assert.equal(report.model.id, "default");
+    assert.deepEqual(
+      report.conditions.map(({ condition }) => condition),
+      ["clean", "mulaw8k"],
+    );
+    for (const { spoof, bonafide, eer, cllr, min_cllr, min_tdcf, attacks } of report.conditions) {
+      assert.deepEqual([spoof, bonafide], [5, 6]);
+      assert.ok(eer >= 0 && eer < 0.5 && min_cllr <= cllr);
+      assert.ok(min_tdcf !== null && min_tdcf.min <= 1);
+      assert.deepEqual(
+        attacks.map(({ attack, trials }) => [attack, trials]),
+        [
+          ["espeak", 2],
+          ["flite", 3],
+        ],
+      );
+    }
+    assert.match(await readFile(join(out, "det.svg"), "utf8"), /clean, EER .* %[^]*mulaw8k, EER/);
+
+    const clean = await scoresIn(join(out, "scores.txt"));
+    assert.equal(clean.size, 11);
+    said.length = 0;
+    await detect([join(clips, "human_lj.flac"), join(clips, "machine_flite_awb.flac")], { json: true });
+    for (const [i, trial] of ["human_lj", "machine_flite_awb"].entries()) {
+      const found = Number(/"llr":([-\d.]+)/.exec(said[i] ?? "")?.[1]);
+      assert.ok(Math.abs((clean.get(trial) ?? NaN) - found) < 1e-4, `${trial}: detect says ${found}`);
+    }
+    assert.notDeepEqual(clean, await scoresIn(join(out, "scores-mulaw8k.txt")));
+  });
+
+  it("skips what is done when run again, and nothing else", async () => {
+    const out = join(folder, "resumed");
+    const options = { protocol: list, audio: clips, out };
+    assert.equal(await evaluate(options), 0);
+    const clean = await scoresIn(join(out, "scores.txt"));
+    // A score that no model gives shows that the second run took it from the file; the one that is gone is made anew.
+    const [first = "", second = ""] = clean.keys();
+    const text = await readFile(join(out, "scores.txt"), "utf8");
+    const doctored = text.replace(new RegExp(`^${first}\t.*$`, "m"), `${first}\t77.000000`);
+    await writeFile(join(out, "scores.txt"), doctored.replace(new RegExp(`^${second}\t.*\n`, "m"), ""));
+    assert.equal(await evaluate(options), 0);
+    const again = await scoresIn(join(out, "scores.txt"));
+    assert.equal(again.get(first), 77);
+    assert.ok(Math.abs((again.get(second) ?? NaN) - (clean.get(second) ?? NaN)) < 1e-4);
+    assert.equal(again.size, 11);
+  });
+
+  it("counts a missing and a broken file, scores the others and answers 1", async () => {
+    const audio = join(folder, "audio");
+    await mkdir(join(audio, "flac"), { recursive: true });
+    const [first = "", ...rest] = names.filter(
+      (name) => name.startsWith("machine_flite") || name.includes("kerstin"),
+    );
+    await cp(join(clips, first), join(audio, first));
+    for (const name of rest) await cp(join(clips, name), join(audio, "flac", name));
+    await writeFile(join(audio, "torn.wav"), "RIFF....WAVE and no more");
+    const protocol = await written(
+      "torn.csv",
+      [...[first, ...rest].map((name) => `${name},${name.split("_")[0]}`), "torn,human", "gone,machine"].join(
+        "\n",
+      ),
+    );
+    const out = join(folder, "torn");
+    assert.equal(await evaluate({ protocol, audio, out, json: true }), 1);
+    const [json = "", complaint] = said;
+    assert.deepEqual(JSON.parse(json), await reportIn(out));
+    assert.match(complaint ?? "", /2 trials could not be scored/);
+    const [clean] = (await reportIn(out)).conditions;
+    assert.deepEqual([clean?.spoof, clean?.bonafide], [3, 2]);
+    assert.deepEqual(
+      clean?.unscored.map(({ trial }) => trial),
+      ["torn", "gone"],
+    );
+    assert.equal(clean.unscored[1]?.problem, "no such file");
+  });
+
+  it("measures nothing where a class is missing", async () => {
+    const protocol = await written("human.csv", "human_lj,human\n");
+    const out = join(folder, "human");
+    assert.equal(await evaluate({ protocol, audio: clips, out }), 0);
+    assert.equal((await reportIn(out)).conditions[0]?.eer, null);
+  });
+});
+
+describe("calibrate", { timeout: 120_000 }, () => {
+  const manifestOf = async (name: string) => (await openPack(name, [join(folder, "models")])).manifest;
+
+  it("refuses the shipped pack, and makes a calibrated copy with the same digest and a lower cost", async () => {
+    await assert.rejects(calibrate({ model: "default", list, audio: clips }), /ships with the package/);
+    assert.equal(
+      await calibrate({ model: "default", list, audio: clips, out: join(folder, "models", "mine") }),
+      0,
+    );
+    const copy = await openPack("mine", [join(folder, "models")]);
+    const shipped = await openPack("default", [join(import.meta.dirname, "..", "..", "models")]);
+    assert.equal(copy.spec.digest, shipped.spec.digest);
+    assert.notDeepEqual(copy.manifest.calibration, shipped.manifest.calibration);
+    assert.match(
+      copy.manifest.calibration?.data ?? "",
+      /5 machine recordings and 6 human recordings of clips\.csv/,
+    );
+    const [, cost = "", before = "", now = ""] =
+      /(Cllr before ([\d.]+), after ([\d.]+))/.exec(said.join("\n")) ?? [];
+    assert.ok(Number(now) < Number(before), cost);
+    assert.ok(said.some((line) => line.includes("is few to calibrate on")));
+  });
+
+  it("writes into an imported pack, fits the raw scores whatever calibration was there, and settles at once", async () => {
+    await cp(join(folder, "models", "mine"), join(folder, "models", "again"), { recursive: true });
+    const path = join(folder, "models", "again", "model.json");
+    const { calibration } = await manifestOf("mine");
+    const off = { id: "off", a: 3, b: -5, data: "" };
+    await writeFile(path, JSON.stringify({ ...(await manifestOf("mine")), id: "again", calibration: off }));
+    assert.equal(await calibrate({ model: "again", list, audio: clips }), 0);
+    const refitted = (await manifestOf("again")).calibration;
+    assert.ok(calibration !== null && refitted !== null);
+    assert.ok(Math.abs(refitted.a / calibration.a - 1) < 1e-3, `${refitted.a} ${calibration.a}`);
+    assert.ok(Math.abs(refitted.b - calibration.b) < 1e-3, `${refitted.b} ${calibration.b}`);
+    assert.notEqual(refitted.id, "off");
+  });
+
+  it("refuses a list of one kind", async () => {
+    await writeTinyPack({ folder: join(folder, "models") });
+    const humans = await written("only.csv", "human_lj,human\nhuman_chitwan,human\n");
+    await assert.rejects(calibrate({ model: "tiny", list: humans, audio: clips }), /both classes are needed/);
+  });
+});
