@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { readAudioFrom, type WholeAudio } from "../codec/read-audio.ts";
+import { joinBlocks } from "../stream/join.ts";
 import { createResampler } from "../stream/resample.ts";
 import { hertz } from "../stream/units.ts";
 import { Refusal } from "./refusal.ts";
@@ -46,22 +47,12 @@ function mixed({ channels }: Pick<WholeAudio, "channels">): Float32Array {
 /** What was a hole in the file is silence in a call. */
 function atRate(track: Float32Array, source: WholeAudio | undefined, rate: number): Float32Array {
   const resampler = createResampler(hertz(source?.rate ?? rate), hertz(rate));
-  return joined([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
+  return joinBlocks([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
 }
 
 function sameLength(tracks: readonly Float32Array[]): readonly Float32Array[] {
   const length = Math.max(...tracks.map((track) => track.length));
   return tracks.map((track) =>
-    track.length === length ? track : joined([track, new Float32Array(length - track.length)]),
+    track.length === length ? track : joinBlocks([track, new Float32Array(length - track.length)]),
   );
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,5 +1,6 @@
 import { Fault } from "../stream/errors.ts";
 import type { Piece } from "../stream/ports.ts";
+import { greatestCommonDivisor } from "../stream/resample.ts";
 import { hertz, type Hertz } from "../stream/units.ts";
 
 /** What a recording's header says, once it has been believed. */
@@ -38,12 +39,14 @@ export function fileFormat(rate: number, channels: number, codec: string): FileF
   if (channels !== 1 && channels !== 2) {
     throw new Fault("unsupported_audio", `${channels} channels: only 1 and 2 are supported`);
   }
-  if (rate < minRate || rate > maxRate || detectorRate / divisor(rate, detectorRate) > maxPhases) {
+  if (
+    rate < minRate ||
+    rate > maxRate ||
+    detectorRate / greatestCommonDivisor(rate, detectorRate) > maxPhases
+  ) {
     throw new Fault("unsupported_audio", `a sample rate of ${rate} Hz is not supported`);
   }
   return { rate: hertz(rate), clock: hertz(rate), channels, codec };
 }
-
-const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
 
 export const damaged = (what: string): Fault => new Fault("undecodable_audio", what);

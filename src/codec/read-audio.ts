@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { pcmRates } from "../stream/decode-format.ts";
 import { Fault } from "../stream/errors.ts";
+import { joinBlocks } from "../stream/join.ts";
 import type { OpusCodec } from "../stream/opus-pieces.ts";
 import type { Piece } from "../stream/ports.ts";
 import { createResampler } from "../stream/resample.ts";
@@ -169,12 +170,7 @@ function* slices(content: Uint8Array): Generator<Uint8Array> {
 /** For rates that no session takes: what a detector would make of them anyway. */
 function resampled(track: Float32Array, rate: Hertz): Float32Array {
   const resampler = createResampler(rate, detectorRate);
-  const head = resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x)));
-  const tail = resampler.flush();
-  const whole = new Float32Array(head.length + tail.length);
-  whole.set(head);
-  whole.set(tail, head.length);
-  return whole;
+  return joinBlocks([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
 }
 
 /** One channel, collected. */
@@ -197,12 +193,6 @@ class Track {
   }
 
   join(): Float32Array {
-    const whole = new Float32Array(this.#length);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+    return joinBlocks(this.#parts);
   }
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DetectionOverrides } from "../stream/commands.ts";
 import { checkFormat } from "../stream/decode-format.ts";
 import { Fault } from "../stream/errors.ts";
+import { joinBlocks } from "../stream/join.ts";
 import type { AudioFormat, Decoder, DetectionDefaults, Detector } from "../stream/ports.ts";
 import type { ChannelResult, PlanarAudio } from "../stream/recording.ts";
 import type { Recording } from "./host-port.ts";
@@ -122,17 +123,7 @@ async function readBare(
   } finally {
     decoder.close();
   }
-  return { rate: format.rate, channels: blocks.map((parts) => join(parts, length)) };
-}
-
-function join(parts: readonly Float32Array[], length: number): Float32Array {
-  const whole = new Float32Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return { rate: format.rate, channels: blocks.map(joinBlocks) };
 }
 
 function tooLarge(unit: "bytes" | "ms", limit: number): Fault {
