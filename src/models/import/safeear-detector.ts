@@ -13,6 +13,31 @@ export interface DetectorParts {
   readonly heads: number;
   readonly tokenizer: Weights;
   readonly tokenizerSizes: TokenizerSizes;
+  /** What each code of a stage, 1 and up, adds to a frame: `[codes, width]`. */
+  readonly table: (stage: number) => Promise<Float32Array>;
+}
+
+/** Puts a detector together; each of its tables is computed once, when it is first asked for. */
+export function detectorParts(parts: Omit<DetectorParts, "table">): DetectorParts {
+  const tables = new Map<number, Promise<Float32Array>>();
+  const table = (stage: number): Promise<Float32Array> => {
+    const known = tables.get(stage) ?? computeTable(parts, stage);
+    tables.set(stage, known);
+    return known;
+  };
+  return { ...parts, table };
+}
+
+/** A 1×1 convolution over looked-up code vectors is a sum of looked-up rows; the batch norm after it goes into them too. */
+async function computeTable(parts: Omit<DetectorParts, "table">, stage: number): Promise<Float32Array> {
+  const { stages, width } = parts.tokenizerSizes;
+  return lookupTable(await parts.tokenizer.float32(embedKey(stage)), {
+    weight: parts.tensors.get("bottleneck.0.weight"),
+    columns: (stages - 1) * width,
+    first: (stage - 1) * width,
+    width,
+    scale: batchNorm(parts.tensors, "bottleneck.1").scale,
+  });
 }
 
 /** PyTorch's default. */
@@ -39,28 +64,18 @@ export function detect(graph: Graph, parts: DetectorParts, codes: Value, frames?
   return layers.linear(feature, "classifier.fc");
 }
 
-/** A 1×1 convolution over looked-up code vectors is a sum of looked-up rows; the batch norm after it goes into them too. */
+/** The sum of what the codes of a frame add to it. */
 function heard(
   g: Graph,
-  { tensors, sizes, tokenizer, tokenizerSizes: from }: DetectorParts,
+  { sizes, tokenizerSizes: { stages, codes: rows }, table }: DetectorParts,
   codes: Value,
 ): Value {
-  const { scale } = batchNorm(tensors, "bottleneck.1");
-  const weight = tensors.get("bottleneck.0.weight");
-  const columns = (from.stages - 1) * from.width;
-  const rows = Array.from({ length: from.stages - 1 }, (_, i) => {
-    const load = async (): Promise<Float32Array> =>
-      lookupTable(await tokenizer.float32(embedKey(i + 1)), {
-        weight,
-        columns,
-        first: i * from.width,
-        width: from.width,
-        scale,
-      });
-    const table = g.constant(`table.${i + 1}`, { type: "float32", load }, [from.codes, sizes.width]);
-    return g.op("Gather", [table, g.op("Gather", [codes, g.int(i)], { axis: 1 })]);
+  const added = Array.from({ length: stages - 1 }, (_, i) => {
+    const deferred = { type: "float32" as const, load: () => table(i + 1) };
+    const constant = g.constant(`table.${i + 1}`, deferred, [rows, sizes.width]);
+    return g.op("Gather", [constant, g.op("Gather", [codes, g.int(i)], { axis: 1 })]);
   });
-  return g.op("Sum", rows);
+  return g.op("Sum", added);
 }
 
 /** The rows of the position table for these frames, with what is left of convolution and norm added. */

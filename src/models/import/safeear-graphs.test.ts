@@ -21,7 +21,7 @@ import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write-model.ts";
 import { framePermutation, parseOrder, permuteFrames } from "../safeear/permutation.ts";
-import type { DetectorParts } from "./safeear-detector.ts";
+import { detectorParts, type DetectorParts } from "./safeear-detector.ts";
 import { detectorGraph, safeearGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
 import { detectorShapes, detectorSizes, embedKey, tokenizerSizes } from "./safeear-sizes.ts";
 import { readTensors } from "./weights.ts";
@@ -51,7 +51,7 @@ async function published(t: TestContext): Promise<DetectorParts> {
   const sizes = detectorSizes(detector);
   const shapes = detectorShapes(sizes, { stages: from.stages - 1, codeWidth: from.width });
   const tensors = await readTensors(detector, shapes);
-  return { tensors, sizes, heads: 8, tokenizer, tokenizerSizes: from };
+  return detectorParts({ tensors, sizes, heads: 8, tokenizer, tokenizerSizes: from });
 }
 
 const fixture = (name: string): string => sharedFixture(join("safeear-small", name));
@@ -89,15 +89,14 @@ async function small(): Promise<
   const shapes = new Map([...detectorTensors].map(([key, { shape }]) => [key, shape]));
   const tensors = await readTensors(weightsOf(detectorTensors), shapes);
   const tokenizer = weightsOf(tokenizerTensors);
-  return {
+  const parts = detectorParts({
     tensors,
     sizes: smallDetector,
     heads: 2,
     tokenizer,
     tokenizerSizes: smallTokenizer,
-    tokenizerTensors,
-    detectorTensors,
-  };
+  });
+  return { ...parts, tokenizerTensors, detectorTensors };
 }
 
 const sound = (samples: number, pitch: number): Float32Array =>

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openCheckpoint, type Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CheckpointError, naming } from "../checkpoint/errors.ts";
 import { checkTokenizerConfig, readDetectorConfig, type DetectorConfig } from "./safeear-config.ts";
-import type { DetectorParts } from "./safeear-detector.ts";
+import { detectorParts, type DetectorParts } from "./safeear-detector.ts";
 import { detectorShapes, detectorSizes } from "./safeear-sizes.ts";
 import { namingPrefix, surveyTokenizer, under, type SurveyedTokenizer } from "./safeear-weights.ts";
 import { digestOf, readTensors, type Weights } from "./weights.ts";
@@ -87,13 +87,13 @@ async function detectorOf(folder: string, checkpoint: Checkpoint, tokenizer: Sur
     }),
   );
   const config = await readDetectorConfig(join(folder, safeearFiles.detectorConfig), sizes.width);
-  const parts = {
+  const parts = detectorParts({
     tensors,
     sizes,
     heads: config.heads,
     tokenizer: tokenizer.weights,
     tokenizerSizes: tokenizer.sizes,
-  };
+  });
   return { ...config, parts, digest };
 }
 
