@@ -18,6 +18,7 @@ import { weightsOf, type TensorMap } from "../../../test/support/aasist-weights.
 import { fewestSamples } from "./safeear-tokenizer.ts";
 import { sharedFixture, withoutFixture } from "../../../test/support/shared-fixtures.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
+import { Malformed } from "../checkpoint/errors.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write-model.ts";
 import { framePermutation, parseOrder, permuteFrames } from "../safeear/permutation.ts";
@@ -25,7 +26,7 @@ import { detectorParts, type DetectorParts } from "./safeear-detector.ts";
 import { detectorGraph, safeearGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
 import { detectorShapes, detectorSizes, embedKey, tokenizerSizes } from "./safeear-sizes.ts";
 import { readTensors } from "./weights.ts";
-import { under } from "./safeear-weights.ts";
+import { surveyTokenizer, under } from "./safeear-weights.ts";
 
 async function open(t: TestContext, graph: Graph): Promise<InferenceSession> {
   const folder = await mkdtemp(join(tmpdir(), "earwitness-safeear-"));
@@ -156,6 +157,35 @@ describe("SafeEar's graphs", () => {
       seen.add(expected.map((value) => Math.round(value * 1e3)).join());
     }
     assert.equal(seen.size, 3, "the order matters");
+  });
+
+  it("are refused without any one of their tensors, which the error names", async () => {
+    const { tokenizerTensors, detectorTensors } = await small();
+    const without = (tensors: TensorMap, key: string) =>
+      weightsOf(new Map([...tensors].filter(([name]) => name !== key)));
+    const names = (key: string) => (reason: unknown) =>
+      reason instanceof Malformed && reason.message.includes(`no tensor ${key}`);
+    for (const key of tokenizerTensors.keys()) {
+      await assert.rejects(surveyTokenizer(without(tokenizerTensors, key)), names(key), key);
+    }
+    for (const key of detectorTensors.keys()) {
+      const read = async () => {
+        const weights = without(detectorTensors, key);
+        await readTensors(weights, detectorShapes(detectorSizes(weights), { stages: 2, codeWidth: 6 }));
+      };
+      await assert.rejects(read(), names(key), key);
+    }
+    assert.ok(tokenizerTensors.size > 40 && detectorTensors.size > 30);
+  });
+
+  it("are refused with code vectors that were never set, and where keys count too far", async () => {
+    const { tokenizerTensors } = await small();
+    const inited = "quantizer.vq.layers.2._codebook.inited";
+    const unset = new Map([...tokenizerTensors, [inited, { shape: [1], data: Float32Array.of(0) }]]);
+    await assert.rejects(surveyTokenizer(weightsOf(unset)), /layers\.2\._codebook\.inited is not 1/);
+    const far = { shape: [1], data: Float32Array.of(0) };
+    const counted = new Map([...tokenizerTensors, ["encoder.model.1000000000.lstm.weight_ih_l0", far]]);
+    await assert.rejects(surveyTokenizer(weightsOf(counted)), /counts to 1000000000/);
   });
 
   it("have the sizes that their tensors have", async () => {

@@ -60,7 +60,7 @@ export const initedKey = (stage: number): string => codebookKey(stage, "inited")
 /** Reads a SpeechTokenizer's sizes off its tensors. Throws Malformed, which names what is missing or no such model's. */
 export function tokenizerSizes(weights: Weights): TokenizerSizes {
   const encoder = encoderLayers(weights);
-  const stages = count((stage) => weights.has(embedKey(stage)));
+  const stages = numbered(weights, /^quantizer\.vq\.layers\.(\d+)\._codebook\./);
   const [codes = 0, width = 0] = shapeOf(weights, embedKey(0), 2);
   const hop = encoder.reduce(
     (product, layer) => product * (layer.kind === "convolution" ? layer.stride : 1),
@@ -71,8 +71,10 @@ export function tokenizerSizes(weights: Weights): TokenizerSizes {
 
 function encoderLayers(weights: Weights): EncoderLayer[] {
   // After the first convolution come groups of three: a residual block, an activation, a convolution that strides.
-  const strides = count((i) => weights.has(encoderKey(1 + 3 * i, "shortcut.conv.conv.weight_v")));
-  const lstmAt = 1 + 3 * strides;
+  const lstmAt = numbered(weights, /^encoder\.model\.(\d+)\.lstm\./) - 1;
+  const strides = (lstmAt - 1) / 3;
+  if (!Number.isInteger(strides))
+    throw new Malformed("the checkpoint has no encoder.model.….lstm where one belongs");
   const groups = Array.from({ length: strides }, (_, i) => [
     residual(weights, 1 + 3 * i),
     convolution(weights, 3 + 3 * i, "strided"),
@@ -103,15 +105,18 @@ function lstm(weights: Weights, at: number): EncoderLayer {
     at,
     from,
     hidden,
-    layers: count((i) => weights.has(encoderKey(at, `lstm.weight_ih_l${i}`))),
+    layers: numbered(weights, /^encoder\.model\.\d+\.lstm\.\w+_l(\d+)/),
   };
 }
 
-/** How many of 0, 1, 2 … come before the first for which `present` says no; at most 1,000. */
-function count(present: (i: number) => boolean): number {
-  let i = 0;
-  while (i < 1000 && present(i)) i++;
-  return i;
+const most = 64;
+
+/** One more than the largest number that `pattern` finds in a key: one that lacks a tensor counts as well. */
+function numbered(weights: Weights, pattern: RegExp): number {
+  let count = 0;
+  for (const key of weights.keys()) count = Math.max(count, Number(pattern.exec(key)?.[1] ?? -1) + 1);
+  if (count <= most) return count;
+  throw new Malformed(`the checkpoint counts to ${count - 1} in keys like ${pattern.source}`);
 }
 
 /** The tensors of a tokenizer's encoder and code vectors; its decoder and its projection to HuBERT are not among them. */
@@ -170,7 +175,7 @@ export function detectorSizes(weights: Weights): DetectorSizes {
     width,
     longest,
     inner,
-    blocks: count((i) => weights.has(`classifier.blocks.${i}.self_attn.qkv.weight`)),
+    blocks: numbered(weights, /^classifier\.blocks\.(\d+)\./),
   };
 }
 
