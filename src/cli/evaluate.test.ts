@@ -2,14 +2,19 @@ import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Command } from "commander";
 import { after, before, beforeEach, describe, it } from "node:test";
+import { fakeDetector } from "../../test/support/fakes.ts";
 import { writeTinyPack } from "../../test/support/tiny-pack.ts";
 import { openPack } from "../models/store.ts";
+import { WindowLost } from "../stream/ports.ts";
 import { calibrate } from "./calibrate.ts";
 import { detect } from "./detect.ts";
+import { addEvaluation } from "./evaluate-command.ts";
 import { toConditions } from "./evaluate-conditions.ts";
 import { readAsvScores, readProtocol } from "./evaluate-protocol.ts";
 import { ScoreFile } from "./evaluate-scores.ts";
+import { createTrialScorer } from "./evaluate-trial.ts";
 import { evaluate } from "./evaluate.ts";
 
 const clips = join(import.meta.dirname, "..", "..", "test", "fixtures", "clips");
@@ -203,6 +208,44 @@ describe("ScoreFile", () => {
   });
 });
 
+describe("createTrialScorer", () => {
+  it("gives no score to a recording of which a window was lost", async () => {
+    const [clean] = toConditions(undefined);
+    assert.ok(clean !== undefined);
+    const judged = async (llrOf: (index: number) => number) => {
+      const detector = fakeDetector(({ index }) => llrOf(index));
+      return await createTrialScorer(clips, detector, detector.spec.detection)("human_lj", clean);
+    };
+    assert.ok("result" in (await judged(() => 1)));
+    const torn = await judged((index) => {
+      if (index === 1) throw new WindowLost("worker_lost", "it died");
+      return 1;
+    });
+    assert.deepEqual(torn, { problem: "a window was lost: it died" });
+    const bug = (): number => {
+      throw new Error("a bug");
+    };
+    await assert.rejects(judged(bug), /a bug/);
+  });
+});
+
+describe("addEvaluation", () => {
+  it("asks for what each command cannot do without", async () => {
+    for (const [args, missing] of [
+      [["evaluate", "--audio", "x"], /--protocol/],
+      [["evaluate", "--protocol", "x"], /--audio/],
+      [["calibrate", "--list", "x", "--audio", "y"], /--model/],
+      [["calibrate", "--model", "m", "--list", "x", "--audio", "y", "--prior", "1"], /between 0 and 1/],
+    ] as const) {
+      const program = new Command().exitOverride();
+      addEvaluation(program, () => undefined);
+      for (const command of program.commands)
+        command.exitOverride().configureOutput({ writeErr: () => undefined });
+      await assert.rejects(program.parseAsync(args, { from: "user" }), missing);
+    }
+  });
+});
+
 describe("evaluate", { timeout: 120_000 }, () => {
   it("scores a list clean and through a codec, and measures it", async () => {
     const out = join(folder, "out");
@@ -320,6 +363,10 @@ describe("calibrate", { timeout: 120_000 }, () => {
       /(Cllr before ([\d.]+), after ([\d.]+))/.exec(said.join("\n")) ?? [];
     assert.ok(Number(now) < Number(before), cost);
     assert.ok(said.some((line) => line.includes("is few to calibrate on")));
+    await assert.rejects(
+      calibrate({ model: "default", list, audio: clips, out: join(folder, "models", "mine") }),
+      /there is a model pack called mine/,
+    );
   });
 
   it("writes into an imported pack, fits the raw scores whatever calibration was there, and settles at once", async () => {
