@@ -1,6 +1,10 @@
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import type { CalibrateOptions } from "./calibrate.ts";
+import type { ScoredPart } from "./evaluate-trial.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
+
+/** As `ScoredPart`, whose module is loaded when a command runs. */
+const scoredParts: readonly ScoredPart[] = ["recording", "first-window"];
 
 /** Adds `evaluate` and `calibrate`, which load what they need when they run. */
 export function addEvaluation(program: Command, finish: (status: number) => void): void {
@@ -15,6 +19,14 @@ export function addEvaluation(program: Command, finish: (status: number) => void
     .option("--model <name>", "model pack (default: EARWITNESS_MODEL or `default`)")
     .option("--asv-scores <file>", "scores of speaker verification as in ASVspoof 2019, for min t-DCF")
     .option("--out <folder>", "for scores.txt, report.json and det.svg (default: evaluation/<model>)")
+    .addOption(
+      new Option(
+        "--score <part>",
+        "what of a recording is scored: all, or as AASIST's authors do its first window",
+      )
+        .choices(scoredParts)
+        .default("recording"),
+    )
     .option("--through <list>", "repeat it through codecs: mulaw8k, alaw8k, opus16 (kbit/s), …")
     .option("--subset <name>", "of 2021's metadata; `all` takes every trial (default: eval)")
     .option("--json", "print the report as one JSON object")

@@ -6,12 +6,17 @@ import { Fault } from "../stream/errors.ts";
 import { WindowLost, type DetectionDefaults, type Detector } from "../stream/ports.ts";
 import { detectRecording, type ChannelResult } from "../stream/recording.ts";
 import type { Condition, Mono } from "./evaluate-conditions.ts";
+import { scoreFirstWindow } from "./evaluate-first-window.ts";
 
 const maxSeconds = 4 * 3600;
 const endings = ["", ".flac", ".wav"] as const;
 
+/** What of a recording is scored: all of it, as `detect` does, or its first window alone. */
+export type ScoredPart = "recording" | "first-window";
+
 /** What came of a trial: its judgement, or why there is none. */
-export type Judged = { readonly result: ChannelResult } | { readonly problem: string };
+export type Judged =
+  { readonly result: Pick<ChannelResult, "llr" | "windows"> } | { readonly problem: string };
 
 /** Scores one trial at a time for each caller. Rejects for bugs alone. */
 export type TrialScorer = (id: string, condition: Condition) => Promise<Judged>;
@@ -24,6 +29,7 @@ export function createTrialScorer(
   folder: string,
   detector: Detector,
   detection: DetectionDefaults,
+  part: ScoredPart = "recording",
 ): TrialScorer {
   return async (id, condition) => {
     try {
@@ -31,8 +37,10 @@ export function createTrialScorer(
       if (path === undefined) return { problem: "no such file" };
       const stream = createReadStream(path, { highWaterMark: 1 << 16 });
       const audio = await condition.pass(toMono(await readAudioFrom(stream, { maxSeconds })));
-      return await judge(audio, detector, detection);
+      if (part === "recording") return await judge(audio, detector, detection);
+      return { result: { llr: await scoreFirstWindow(audio, detector), windows: [] } };
     } catch (reason) {
+      if (reason instanceof WindowLost) return toProblem(reason.message);
       const isForeseen = reason instanceof Fault || (reason instanceof Error && "syscall" in reason);
       if (!isForeseen) throw reason;
       return { problem: reason.message };
@@ -69,10 +77,12 @@ function toMono({ rate, channels }: WholeAudio): Mono {
   return { rate, samples };
 }
 
+const toProblem = (lost: string): Judged => ({ problem: `a window was lost: ${lost}` });
+
 async function judge(audio: Mono, detector: Detector, detection: DetectionDefaults): Promise<Judged> {
   const watched = new WatchedDetector(detector);
   const [result] = await detectRecording({ rate: audio.rate, channels: [audio.samples] }, watched, detection);
-  if (watched.lost !== undefined) return { problem: `a window was lost: ${watched.lost}` };
+  if (watched.lost !== undefined) return toProblem(watched.lost);
   return result === undefined ? { problem: "there is no audio in it" } : { result };
 }
 

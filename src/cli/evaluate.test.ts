@@ -4,14 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { fakeDetector } from "../../test/support/fakes.ts";
+import { fakeDetector, fakeSpec } from "../../test/support/fakes.ts";
 import { writeTinyPack } from "../../test/support/tiny-pack.ts";
 import { openPack } from "../models/store.ts";
 import { WindowLost } from "../stream/ports.ts";
+import { samples } from "../stream/units.ts";
 import { calibrate } from "./calibrate.ts";
 import { detect } from "./detect.ts";
 import { addEvaluation } from "./evaluate-command.ts";
 import { toConditions } from "./evaluate-conditions.ts";
+import { scoreFirstWindow } from "./evaluate-first-window.ts";
 import { readAsvScores, readProtocol } from "./evaluate-protocol.ts";
 import { ScoreFile } from "./evaluate-scores.ts";
 import { createTrialScorer } from "./evaluate-trial.ts";
@@ -229,6 +231,34 @@ describe("createTrialScorer", () => {
   });
 });
 
+describe("scoreFirstWindow", () => {
+  const sound = (length: number) => Float32Array.from({ length }, (_, i) => i + 1);
+
+  it("scores the beginning alone, as long as a window, and padded by the pack's rule", async () => {
+    for (const [pad, length, expected] of [
+      ["tile", 3, [1, 2, 3, 1, 2, 3, 1, 2]],
+      ["zeros", 3, [1, 2, 3, 0, 0, 0, 0, 0]],
+      ["tile", 20, [1, 2, 3, 4, 5, 6, 7, 8]],
+    ] as const) {
+      const detector = fakeDetector(() => 9, fakeSpec({ pad, window: samples(8) }));
+      assert.equal(await scoreFirstWindow({ rate: 16_000, samples: sound(length) }, detector), 9);
+      assert.deepEqual(
+        detector.seen.map((window) => [...window.samples]),
+        [expected],
+      );
+    }
+  });
+
+  it("brings it to the detector's rate, and has nothing to say of nothing", async () => {
+    const detector = fakeDetector(() => 9, fakeSpec({ window: samples(16_000) }));
+    await scoreFirstWindow({ rate: 8000, samples: new Float32Array(4000).fill(0.5) }, detector);
+    const [window] = detector.seen;
+    assert.equal(window?.end, 8000);
+    assert.ok(Math.abs((window.samples[4000] ?? 0) - 0.5) < 1e-3 && window.samples[8001] === 0);
+    assert.equal(await scoreFirstWindow({ rate: 8000, samples: new Float32Array(0) }, detector), null);
+  });
+});
+
 describe("addEvaluation", () => {
   it("asks for what each command cannot do without", async () => {
     for (const [args, missing] of [
@@ -332,6 +362,25 @@ describe("evaluate", { timeout: 120_000 }, () => {
       ["torn", "gone"],
     );
     assert.equal(clean.unscored[1]?.problem, "no such file");
+  });
+
+  it("scores first windows alone when asked to, and keeps those scores apart", async () => {
+    const protocol = await written("two.csv", "human_lj,human\nmachine_flite_awb,machine\n");
+    const options = { protocol, audio: clips, out: join(folder, "first") };
+    assert.equal(await evaluate({ ...options, score: "first-window" }), 0);
+    await assert.rejects(evaluate(options), /scored: recording/);
+    const golden = JSON.parse(await readFile(join(clips, "golden.json"), "utf8")) as {
+      readonly clips: Readonly<
+        Record<
+          string,
+          { readonly channels: readonly { readonly windows: readonly { readonly llr: number }[] }[] }
+        >
+      >;
+    };
+    for (const [trial, llr] of await scoresIn(join(options.out, "scores.txt"))) {
+      const expected = golden.clips[`${trial}.flac`]?.channels[0]?.windows[0]?.llr ?? NaN;
+      assert.ok(Math.abs(llr - expected) < 1e-3, `${trial}: ${llr} is not ${expected}`);
+    }
   });
 
   it("measures nothing where a class is missing", async () => {

@@ -12,7 +12,7 @@ import { toConditions, type Condition } from "./evaluate-conditions.ts";
 import { readAsvScores, readProtocol, type Trial } from "./evaluate-protocol.ts";
 import { percent, reportTable, toReport, type ConditionReport, type Unscored } from "./evaluate-report.ts";
 import { ScoreFile } from "./evaluate-scores.ts";
-import { createTrialScorer } from "./evaluate-trial.ts";
+import { createTrialScorer, type ScoredPart } from "./evaluate-trial.ts";
 import { InOrder } from "./in-order.ts";
 import { Progress } from "./progress.ts";
 import { count } from "./table.ts";
@@ -26,6 +26,7 @@ export interface EvaluateOptions {
   readonly out?: string;
   readonly through?: string;
   readonly subset?: string;
+  readonly score?: ScoredPart;
   readonly json?: true;
 }
 
@@ -93,6 +94,7 @@ const factsOf = ({ options, pool, detection }: Run, condition: string) => ({
   audio: resolve(options.audio),
   hop_ms: detection.hopMs,
   llr_bound: detection.llrBound,
+  scored: options.score ?? "recording",
 });
 
 /** Scores what the file does not have yet. */
@@ -104,7 +106,7 @@ async function fill(run: Run, condition: Condition, scores: ScoreFile): Promise<
   const progress = new Progress(
     () => `${condition.name}: ${done} of ${count(trials.length, "trial")}, ${percent(done / trials.length)}`,
   );
-  const score = createTrialScorer(run.options.audio, pool, run.detection);
+  const score = createTrialScorer(run.options.audio, pool, run.detection, run.options.score);
   const atOnce = Math.max(1, pool.workerPids.length) * filesPerWorker;
   const lanes = new InOrder<{ trial: string } & Awaited<ReturnType<typeof score>>>(atOnce, (judged) => {
     done++;
@@ -141,6 +143,7 @@ function toJson(
     model: { id, version, digest, calibrationId: calibrationId ?? null },
     protocol: options.protocol,
     trials: trials.length,
+    scored: options.score ?? "recording",
     hopMs: detection.hopMs,
     llrBound: detection.llrBound,
     asv: asv ?? null,
