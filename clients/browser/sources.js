@@ -47,9 +47,14 @@ export async function openMicrophone() {
   } catch (reason) {
     throw Object.assign(new Error(reason.message || "the microphone was refused"), { code: "no_microphone" });
   }
-  const context = await createContext();
-  await context.audioWorklet.addModule("worklet.js");
-  return { rate: context.sampleRate, channels: 1, context, stream };
+  try {
+    const context = await createContext();
+    await context.audioWorklet.addModule("worklet.js");
+    return { rate: context.sampleRate, channels: 1, context, stream };
+  } catch (reason) {
+    for (const track of stream.getTracks()) track.stop(); // or the microphone would stay on
+    throw reason;
+  }
 }
 
 /** Sends what the microphone hears to a session until `signal` aborts or the device is gone. */

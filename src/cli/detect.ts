@@ -57,7 +57,7 @@ export async function detect(files: readonly string[], options: DetectOptions): 
 function inForce(config: Config, pool: Pool, options: DetectOptions): DetectionDefaults {
   const { hopMs, minSpeechMs, prior } = options;
   if (hopMs !== undefined && hopMs % 20 !== 0) throw new Refusal("--hop-ms must be a multiple of 20");
-  return detectionInForce(pool.spec.detection, config.detection, {
+  return detectionInForce(pool.spec, config.detection, {
     ...(hopMs === undefined ? {} : { hopMs }),
     ...(minSpeechMs === undefined ? {} : { minSpeechMs }),
     ...(prior === undefined ? {} : { prior }),

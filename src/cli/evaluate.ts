@@ -46,7 +46,7 @@ export async function evaluate(options: EvaluateOptions): Promise<number> {
   try {
     const out = options.out ?? join("evaluation", pool.spec.id);
     await mkdir(out, { recursive: true });
-    const detection = detectionInForce(pool.spec.detection, config.detection, {});
+    const detection = detectionInForce(pool.spec, config.detection, {});
     const run: Run = { options, out, pool, detection, trials, asv };
     const measured = [];
     for (const condition of conditions) measured.push(await measure(run, condition));

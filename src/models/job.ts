@@ -7,6 +7,8 @@ const nothing = new Float32Array(0);
 export class Job {
   readonly queuedAt = performance.now();
   readonly promise: Promise<Score>;
+  /** Waits behind windows of live calls. */
+  readonly patient: boolean;
   /** Batches it was lost with. */
   losses = 0;
   #samples: Float32Array;
@@ -17,7 +19,13 @@ export class Job {
   #resolve: (score: Score) => void = () => undefined;
   #reject: (reason: unknown) => void = () => undefined;
 
-  constructor(samples: Float32Array, signal: AbortSignal, onSettled: (job: Job) => void) {
+  constructor(
+    samples: Float32Array,
+    signal: AbortSignal,
+    patient: boolean,
+    onSettled: (job: Job) => void,
+  ) {
+    this.patient = patient;
     this.#samples = samples;
     this.#signal = signal;
     this.#onSettled = onSettled;

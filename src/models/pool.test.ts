@@ -222,6 +222,20 @@ describe("a pool's queue", () => {
     for (const [i, score] of scores.entries()) near(score.llr, i + 1);
   });
 
+  it("answers live windows before patient ones that came earlier", async (t) => {
+    const pool = await poolFor(t, { deadlineMs: 1500 });
+    process.kill(only(pool.workerPids), "SIGSTOP");
+    const order: string[] = [];
+    const ask = (name: string, patient: boolean) =>
+      pool.score(windowOf(0.1), never, patient).then(() => order.push(name));
+    const asked = Array.from({ length: 12 }, (_, i) => ask(`file ${i}`, true));
+    await setImmediate();
+    await setImmediate();
+    asked.push(ask("live", false));
+    await Promise.all(asked);
+    assert.ok(order.indexOf("live") < order.indexOf("file 11"), order.join(", "));
+  });
+
   it("drops a window whose caller has left, waiting or running, with the caller's reason", async (t) => {
     const pool = await poolFor(t, { deadlineMs: 1500 });
     process.kill(only(pool.workerPids), "SIGSTOP");

@@ -158,15 +158,15 @@ class WorkerPool implements Pool {
     await this.#crew.enlist(isGpu(this.provider) ? 0 : this.#options.workers - 1);
   }
 
-  async score(window: Window, signal: AbortSignal): Promise<Score> {
+  async score(window: Window, signal: AbortSignal, patient = false): Promise<Score> {
     signal.throwIfAborted();
     if (window.samples.length !== this.spec.window) {
       throw new RangeError(`a window of ${window.samples.length} samples, not ${this.spec.window}`);
     }
     if (this.#closing !== undefined) throw this.#shed("the pool is closing");
     if (this.#queue.length >= this.#queueLimit) throw this.#shed(`${this.#queueLimit} windows are waiting`);
-    const job = new Job(window.samples, signal, (settled) => this.#forget(settled));
-    this.#queue.push(job);
+    const job = new Job(window.samples, signal, patient, (settled) => this.#forget(settled));
+    this.#enqueue(job);
     this.#dispatchSoon();
     return job.promise;
   }
@@ -246,6 +246,12 @@ class WorkerPool implements Pool {
     const waiting = jobs.filter((job) => !job.settled);
     for (const job of waiting) if (++job.losses >= last) job.fail(this.#lost(reason));
     this.#queue.unshift(...waiting.filter((job) => !job.settled));
+  }
+
+  /** In the order of arrival, live windows before patient ones. */
+  #enqueue(job: Job): void {
+    const firstPatient = job.patient ? -1 : this.#queue.findIndex((waiting) => waiting.patient);
+    this.#queue.splice(firstPatient < 0 ? this.#queue.length : firstPatient, 0, job);
   }
 
   #forget(job: Job): void {

@@ -32,7 +32,7 @@ export async function startEngine(
 ): Promise<Engine> {
   const pack = await openPack(config.model, [join(packageRoot, "models"), config.modelsDir]);
   // A pack's thresholds with the operator's over them may contradict each other; better now than at each `start`.
-  detectionInForce(pack.spec.detection, config.detection, {});
+  detectionInForce(pack.spec, config.detection, {});
   const opus = await createOpusHost({ onBroken: (err) => log.error({ err }, "opus heap broken") });
   opened.push(() => opus.close());
   const pool = await startPool(config, pack, log);

@@ -115,7 +115,7 @@ export class SessionHost implements Host {
   async detect(recording: Recording, wishes: RecordingWishes, signal: AbortSignal): Promise<DetectOutcome> {
     if (!this.#accepting) throw draining();
     const { served, detector } = this.#model(wishes.model);
-    const detection = detectionInForce(detector.spec.detection, this.#parts.operator, wishes);
+    const detection = detectionInForce(detector.spec, this.#parts.operator, wishes);
     const channels = await this.#parts.recordings.detect(recording, detector, detection, signal);
     return { model: served.id, channels };
   }
@@ -158,7 +158,7 @@ export class SessionHost implements Host {
   #admit(request: StartRequest, connection: Connection, onEnded: () => void): LiveSession {
     if (this.#registry.size >= this.#parts.limits.sessions) throw atCapacity();
     const { detector } = this.#model(request.model);
-    const detection = detectionInForce(detector.spec.detection, this.#parts.operator, request.detection);
+    const detection = detectionInForce(detector.spec, this.#parts.operator, request.detection);
     const sessionId = request.sessionId ?? randomUUID();
     this.#registry.assertFree(sessionId);
     const session = new LiveSession(

@@ -3,10 +3,10 @@ import type { Command } from "../stream/commands.ts";
 import { Fault } from "../stream/errors.ts";
 import type { EndedBy, EventBody, ReadyBody, StateBody, SummaryBody } from "../stream/events.ts";
 import type { DetectionDefaults, Detector } from "../stream/ports.ts";
-import type { Session } from "../stream/session.ts";
+import { override, type Session } from "../stream/session.ts";
 import { millis, samples, toMillis } from "../stream/units.ts";
 import type { ClientMessage, Connection, StartRequest } from "./connection.ts";
-import { assertThresholds } from "./detection.ts";
+import { assertDetection } from "./detection.ts";
 import { slowReader, toErrorBody } from "./fault-events.ts";
 import type { SessionSnapshot } from "./host-port.ts";
 import { IdleWatch } from "./idle-watch.ts";
@@ -237,9 +237,9 @@ export class LiveSession {
   #update(message: Extract<Command, { type: "update" }>): void {
     const { detection, results } = message;
     if (detection !== undefined) {
-      const thresholds = { ...this.#detection.thresholds, ...detection.thresholds };
-      assertThresholds(thresholds);
-      this.#detection = { ...this.#detection, ...detection, thresholds };
+      const updated = override(this.#detection, detection);
+      assertDetection(updated, this.#parts.detector.spec);
+      this.#detection = updated;
       this.#ready = { ...this.#ready, detection: { ...this.#ready.detection, ...this.#detection } };
     }
     if (results !== undefined) this.#owner.refilter(results);

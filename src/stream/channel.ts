@@ -213,7 +213,9 @@ export class Channel {
   #fillHole(found: Found[]): void {
     const { rate, clock, resampler } = this.#parts;
     const before = this.#ring.end;
-    const silence = new Float32Array(Math.round((this.#hole * rate) / clock));
+    // By the whole timeline, so that holes of a fraction of a sample do not add up to a drift.
+    const from = convert(samples(this.#clock - this.#hole), clock, rate);
+    const silence = new Float32Array(convert(this.clock, clock, rate) - from);
     this.#advance(resampler.push(silence), false, found);
     if (this.#lost > 0) this.#losses.push({ start: before, end: this.#ring.end });
     this.#hole = 0;

@@ -165,9 +165,9 @@ export interface Detector {
   readonly spec: DetectorSpec;
   /**
    * Rejects with {@link WindowLost}, or with the signal's reason once aborted. When it resolves, nothing reads the
-   * window's samples any more.
+   * window's samples any more. A patient window, of a recording, lets those of live calls go first.
    */
-  score(window: Window, signal: AbortSignal): Promise<Score>;
+  score(window: Window, signal: AbortSignal, patient?: boolean): Promise<Score>;
   close(): Promise<void>;
 }
 

@@ -131,7 +131,8 @@ class Run {
       this.#count(-1);
       this.#pump(queue);
     };
-    this.#scoring.detector.score(window, this.#abandoned.signal).then(
+    const { detector, pace } = this.#scoring;
+    detector.score(window, this.#abandoned.signal, pace === "file").then(
       (score) => {
         giveBuffer(window.samples);
         if (this.#out.closed) return;

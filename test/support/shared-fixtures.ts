@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-const folder = process.env["EARWITNESS_FIXTURES"] ?? join(import.meta.dirname, "../../../shared/fixtures");
+const folder = process.env["TEST_FIXTURES"] ?? join(import.meta.dirname, "../../../shared/fixtures");
 
 /** A checkpoint folder with the outputs of the published code: it lies beside a checkout, or nowhere. */
 export const sharedFixture = (name: string): string => join(folder, name);
