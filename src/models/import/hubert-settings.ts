@@ -1,0 +1,35 @@
+import { Malformed } from "../checkpoint/errors.ts";
+import { Inert } from "../checkpoint/values.ts";
+
+/** Features of each head of the published models. */
+const headWidth = 64;
+
+/**
+ * The heads of a HuBERT's attention, which no shape tells: those that the settings in the checkpoint's object tree `root`
+ * name, else one for 64 features, as published. Throws Malformed where that does not divide `width`, or the settings are
+ * those of a model that wants other audio or norms elsewhere.
+ */
+export function hubertHeads(root: unknown, width: number): number {
+  for (const foreign of ["layer_norm_first", "normalize"]) {
+    if (setting(root, foreign) === true) {
+      throw new Malformed(`${foreign} is set: this is no HuBERT of the base design`);
+    }
+  }
+  const named = setting(root, "encoder_attention_heads");
+  const heads = typeof named === "number" ? named : width / headWidth;
+  if (Number.isInteger(heads) && heads >= 1 && width % heads === 0) return heads;
+  const told = typeof named === "number" ? `${named}` : "an unknown number of";
+  throw new Malformed(`${told} heads do not divide ${width} features`);
+}
+
+/** A training's settings: `cfg` in newer files, which has them in parts, and `args` in older ones. */
+function setting(root: unknown, name: string): unknown {
+  const config = entry(root, "cfg");
+  const places = [entry(config, "model"), entry(config, "task"), entry(root, "args")];
+  return places.map((place) => entry(place, name)).find((value) => value !== undefined && value !== null);
+}
+
+function entry(value: unknown, name: string): unknown {
+  const fields = value instanceof Inert ? value.state : value;
+  return fields instanceof Map ? fields.get(name) : undefined;
+}
