@@ -48,7 +48,7 @@ describe("the same audio over every path", { timeout: 60_000 }, () => {
 
   const stream = async (wire: Line["wire"], audio: Event, messages: readonly Uint8Array[]): Promise<Llrs> => {
     const line = await openLine(wire, server);
-    line.start({ pace: "file", audio, detection: { min_speech_ms: 60_000 } });
+    line.start({ pace: "file", audio, detection: { min_speech_ms: 4000 } });
     for (const message of messages) {
       if (audio["encoding"] === "opus") line.audio(message);
       else sendAll(line, message, 6399);
@@ -62,18 +62,18 @@ describe("the same audio over every path", { timeout: 60_000 }, () => {
   it("gives LLRs within 1e-4 as s16 and f32, over WebSocket, gRPC and HTTP", async () => {
     const pcm = toS16(voice);
     const exact = Float32Array.from(pcm, (x) => x / 32_768);
-    const reference = await post(bytesOf(pcm), "encoding=pcm_s16le&sample_rate=16000&min_speech_ms=60000");
+    const reference = await post(bytesOf(pcm), "encoding=pcm_s16le&sample_rate=16000&min_speech_ms=4000");
     assert.equal(reference.length, windows);
     assert.ok(reference.every((llr) => llr !== null));
     const client = new ProtoClient(server.grpc);
     const unary = await client.call("Detect", {
       content: bytesOf(exact),
       audio: { encoding: "ENCODING_PCM_F32LE", sample_rate: 16_000, channels: 1 },
-      detection: { min_speech_ms: 60_000 },
+      detection: { min_speech_ms: 4000 },
     });
     client.close();
     const paths: [string, Llrs][] = [
-      ["HTTP f32", await post(bytesOf(exact), "encoding=pcm_f32le&sample_rate=16000&min_speech_ms=60000")],
+      ["HTTP f32", await post(bytesOf(exact), "encoding=pcm_f32le&sample_rate=16000&min_speech_ms=4000")],
       ["gRPC Detect f32", llrsOfAnswer((unary["channels"] as Channel[])[0])],
     ];
     for (const wire of wires) {
@@ -98,7 +98,7 @@ describe("the same audio over every path", { timeout: 60_000 }, () => {
     it(`gives ${encoding} LLRs within 1e-3 of the same bytes expanded by the formula`, async () => {
       const narrow = voice.filter((_, i) => i % 2 === 0);
       const bytes = encode(narrow);
-      const query = "encoding=pcm_s16le&sample_rate=8000&min_speech_ms=60000";
+      const query = "encoding=pcm_s16le&sample_rate=8000&min_speech_ms=4000";
       const reference = await post(bytesOf(expand(bytes)), query);
       assert.equal(reference.length, windows);
       for (const wire of wires) {
@@ -110,7 +110,7 @@ describe("the same audio over every path", { timeout: 60_000 }, () => {
 
   it("gives Opus LLRs within 1e-3 of the same packets decoded by another libopus", async () => {
     const packets = await toOpus(voice);
-    const query = "encoding=pcm_s16le&sample_rate=16000&min_speech_ms=60000";
+    const query = "encoding=pcm_s16le&sample_rate=16000&min_speech_ms=4000";
     const reference = await post(bytesOf(await decodeOpus(packets)), query);
     assert.equal(reference.length, windows);
     for (const wire of wires) {
@@ -120,7 +120,7 @@ describe("the same audio over every path", { timeout: 60_000 }, () => {
   });
 
   it("tells different audio apart by more than that", async () => {
-    const query = "encoding=pcm_s16le&sample_rate=16000&min_speech_ms=60000";
+    const query = "encoding=pcm_s16le&sample_rate=16000&min_speech_ms=4000";
     const one = await post(bytesOf(toS16(voice)), query);
     const other = await post(bytesOf(toS16(await loopedClip("human_lj.flac", seconds))), query);
     assert.equal(one.length, other.length);

@@ -20,7 +20,7 @@ import { Bystanders } from "./support/wire-bystanders.ts";
 import { openLine, wires, type Event, type Line, type Packet } from "./support/wire-line.ts";
 
 const rate = 16_000;
-const detection = { min_speech_ms: 60_000 };
+const detection = { min_speech_ms: 4000 };
 const f32 = { encoding: "pcm_f32le", sample_rate: rate, channels: 1 };
 const sequenced = { encoding: "pcm_s16le", sample_rate: rate, channels: 1, framing: "sequenced" };
 /** Samples of 20 ms. */
