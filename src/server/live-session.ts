@@ -85,6 +85,8 @@ export class LiveSession {
     metrics.opened(this.transport);
     log.info({ sid: this.sessionId, transport: this.transport, ...this.#facts() }, "session opened");
     this.#publish(this.#ready);
+    const [, ...states] = this.replay();
+    for (const outbox of this.#watchers.keys()) for (const state of states) outbox.offer(state);
     if (this.#parts.detector.spec.calibrationId === undefined) {
       this.warn("uncalibrated_model");
     }

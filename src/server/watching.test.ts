@@ -117,7 +117,7 @@ describe("a call's watcher", () => {
     later.connection.client.next({ type: "close" });
     assert.deepEqual(told(sink), [
       ...["old 0 ready", "old 1 state", "old 2 summary", "a 0 ready", "a 1 state", "a 2 score"],
-      ...["b 0 ready", "b 1 score", "b 2 summary"],
+      ...["b 0 ready", "b 1 state", "b 2 score", "b 3 summary"],
     ]);
     assert.deepEqual(sink.closes, []);
   });
