@@ -7,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { checkpointOf, lightSizes, randomAasist } from "../../test/support/aasist-weights.ts";
 import { plainEnvironment } from "../../test/support/environment.ts";
+import { sharedFixture, withoutFixture } from "../../test/support/shared-fixtures.ts";
 import { voice } from "../../test/support/voice.ts";
 import { wavFile } from "../../test/support/wav-file.ts";
 
@@ -44,6 +45,28 @@ describe("earwitness import", { timeout: 120_000 }, () => {
         resolve({ status: error === null ? 0 : error.code, stdout, stderr: said });
       });
     });
+
+  it("makes a pack of SafeEar's files, in the order it is told, and scores a recording", async (t) => {
+    const missing = withoutFixture("safeear-small/model.ckpt");
+    if (missing !== false) {
+      t.skip(missing);
+      return;
+    }
+    const made = await earwitness("import", "safeear", sharedFixture("safeear-small"), "--shuffle", "7");
+    assert.equal(made.stderr, "");
+    assert.match(made.stdout, /^safeear: SafeEar/);
+    const scored = await earwitness("detect", "--json", "--model", "safeear", join(folder, "voice.wav"));
+    assert.match(scored.stdout, /"llr":-?[0-9.]+/);
+  });
+
+  it("says what is wrong with a folder that is not SafeEar's, and with an order that is none", async () => {
+    const empty = await earwitness("import", "safeear", folder);
+    assert.deepEqual([empty.status, empty.stdout], [1, ""]);
+    assert.match(empty.stderr, /SpeechTokenizer\.pt: is not there/);
+    const order = await earwitness("import", "safeear", folder, "--shuffle", "often");
+    assert.equal(order.status, 1);
+    assert.match(order.stderr, /^earwitness: a shuffle is identity, flip or a seed/);
+  });
 
   it("makes a pack that is listed as not calibrated and scores a recording", async () => {
     const made = await earwitness("import", "aasist", join(folder, "mine.pth"), "--name", "mine");

@@ -1,5 +1,8 @@
 import { importAasist, type ImportedPack } from "../models/import/aasist.ts";
+import { importSafeear } from "../models/import/safeear.ts";
+import { type FrameOrder, parseOrder } from "../models/safeear/permutation.ts";
 import { readConfig } from "../server/config.ts";
+import { Refusal } from "./refusal.ts";
 
 /** What `earwitness import …` takes beside the files. */
 export interface ImportOptions {
@@ -13,8 +16,33 @@ export async function importAasistFile(path: string, options: ImportOptions): Pr
   return 0;
 }
 
-function report({ name, folder, what }: ImportedPack): void {
+export interface SafeearOptions extends ImportOptions {
+  /** A seed, `identity` or `flip`. */
+  readonly shuffle?: string;
+}
+
+/** Makes a pack of a folder with SafeEar's published files, or of its tokenizer alone, and says how to use it. */
+export async function importSafeearFolder(path: string, options: SafeearOptions): Promise<number> {
+  const { shuffle, ...place } = options;
+  const order = shuffle === undefined ? {} : { order: readOrder(shuffle) };
+  report(await importSafeear(path, { folder: readConfig().modelsDir, ...place, ...order }));
+  return 0;
+}
+
+function readOrder(text: string): FrameOrder {
+  try {
+    return parseOrder(text);
+  } catch (reason) {
+    throw new Refusal(reason instanceof Error ? reason.message : String(reason));
+  }
+}
+
+function report({ name, folder, what, lacks }: ImportedPack): void {
   console.log(`${name}: ${what}`);
   console.log(`  ${folder}`);
+  if (lacks !== undefined) {
+    console.log(`  it cannot judge a voice: it was made without ${lacks}`);
+    return;
+  }
   console.log(`  not calibrated; score a recording with: earwitness detect FILE --model ${name}`);
 }

@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { addEvaluation } from "./evaluate-command.ts";
-import type { ImportOptions } from "./import.ts";
+import type { ImportOptions, SafeearOptions } from "./import.ts";
 import { packageRoot } from "./package-root.ts";
 import { Refusal } from "./refusal.ts";
 import type { StreamOptions } from "./stream.ts";
@@ -156,6 +156,17 @@ function addImport(program: Command, finish: Finish): void {
     .action(async (file: string, options: ImportOptions) => {
       const { importAasistFile } = await import("./import.ts");
       finish(await importAasistFile(file, options));
+    });
+  command
+    .command("safeear")
+    .description("SafeEar, from the folder of SpeechTokenizer.pt and model.ckpt")
+    .argument("<folder>")
+    .option("--name <name>", "what the pack is called (default: safeear)")
+    .option("--replace", "take the place of a pack of that name")
+    .option("--shuffle <order>", "the order of frames: a seed, identity or flip (default: a fixed seed)")
+    .action(async (folder: string, options: SafeearOptions) => {
+      const { importSafeearFolder } = await import("./import.ts");
+      finish(await importSafeearFolder(folder, options));
     });
 }
 

@@ -14,7 +14,8 @@ import { openPack } from "./store.ts";
 const installer = fileURLToPath(new URL("../../scripts/install-cuda.js", import.meta.url));
 const isLinux = process.platform === "linux" && process.arch === "x64";
 
-const install = (...flags: string[]) => spawnSync(process.execPath, [installer, ...flags], { encoding: "utf8" });
+const install = (...flags: string[]) =>
+  spawnSync(process.execPath, [installer, ...flags], { encoding: "utf8" });
 
 /** Why a test with the CUDA libraries cannot run here. TEST_CUDA=1 downloads them (1.4 GiB). */
 function withoutLibraries(): string | false {
@@ -22,7 +23,9 @@ function withoutLibraries(): string | false {
   if (!isLinux) return "CUDA files exist for Linux on x64 only";
   if (process.env["TEST_CUDA"] === "1") assert.equal(install().status, 0);
   const provider = existsSync(join(folder, "libonnxruntime_providers_cuda.so"));
-  return provider && existsSync(join(folder, "cuda")) ? false : "the CUDA files are not installed (scripts/install-cuda.js)";
+  return provider && existsSync(join(folder, "cuda"))
+    ? false
+    : "the CUDA files are not installed (scripts/install-cuda.js)";
 }
 
 async function cudaPool(t: TestContext): Promise<Pool> {
@@ -64,7 +67,10 @@ describe("the CUDA provider", () => {
     const folder = await packsFolder(t);
     const source = join(folder, "stub.c");
     // CUDA_ERROR_NO_DEVICE, whatever is asked.
-    await writeFile(source, "int cuInit(unsigned f){(void)f;return 100;}\nint cuTensorMapEncodeTiled(void){return 100;}\n");
+    await writeFile(
+      source,
+      "int cuInit(unsigned f){(void)f;return 100;}\nint cuTensorMapEncodeTiled(void){return 100;}\n",
+    );
     const compiled = spawnSync("cc", ["-shared", "-fPIC", "-o", join(folder, "libcuda.so.1"), source]);
     if (skip !== false || compiled.status !== 0) {
       t.skip(skip || "there is no C compiler");
@@ -91,7 +97,9 @@ describe("the CUDA provider", () => {
     assert.equal(pool.provider, "cuda");
     assert.equal(pool.workerPids.length, 1);
     const sounds = [0.1, -0.2, 0.3, 0.4, 0.5];
-    const scores = await Promise.all(sounds.map((sound) => pool.score(windowOf(sound), new AbortController().signal)));
+    const scores = await Promise.all(
+      sounds.map((sound) => pool.score(windowOf(sound), new AbortController().signal)),
+    );
     for (const [i, { llr }] of scores.entries()) assert.ok(Math.abs(llr - (sounds[i] ?? 0) * 10) < 1e-3);
   });
 });

@@ -53,11 +53,7 @@ export async function elect(model: Model, on: Conditions): Promise<Elected> {
   throw new NoProvider(refused);
 }
 
-async function tryOut(
-  provider: Provider,
-  model: Model,
-  on: Conditions,
-): Promise<Omit<Elected, "refused">> {
+async function tryOut(provider: Provider, model: Model, on: Conditions): Promise<Omit<Elected, "refused">> {
   if (on.requireGpu && !isGpu(provider)) throw new Error("a GPU is required");
   const missing = missingLibrary(provider);
   if (missing !== undefined) throw new Error(missing);
@@ -90,7 +86,9 @@ async function checkAdapter(worker: Worker, allowSoftware: boolean): Promise<str
   await setImmediate();
   const adapter = vulkanAdapter(worker.stderr);
   if (allowSoftware || process.platform !== "linux") return adapter;
-  if (adapter === undefined) throw new Error("the Vulkan loader does not name its device, which may be software");
-  if (isSoftwareAdapter(adapter)) throw new Error(`${adapter} is a software adapter, and those are not allowed`);
+  if (adapter === undefined)
+    throw new Error("the Vulkan loader does not name its device, which may be software");
+  if (isSoftwareAdapter(adapter))
+    throw new Error(`${adapter} is a software adapter, and those are not allowed`);
   return adapter;
 }

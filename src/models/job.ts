@@ -19,12 +19,7 @@ export class Job {
   #resolve: (score: Score) => void = () => undefined;
   #reject: (reason: unknown) => void = () => undefined;
 
-  constructor(
-    samples: Float32Array,
-    signal: AbortSignal,
-    patient: boolean,
-    onSettled: (job: Job) => void,
-  ) {
+  constructor(samples: Float32Array, signal: AbortSignal, patient: boolean, onSettled: (job: Job) => void) {
     this.patient = patient;
     this.#samples = samples;
     this.#signal = signal;

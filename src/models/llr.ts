@@ -3,7 +3,9 @@ import type { Manifest } from "./manifest.ts";
 /** Numbers that the output tensor holds for one window. Throws an Error where no score can be had from them. */
 export function outputWidth(output: Manifest["output"]): number {
   if (output.form !== "codes") return output.form === "logits" ? 2 : 1;
-  throw new Error(`this model pack is a tokenizer without a detector: it was imported without ${output.lacks}`);
+  throw new Error(
+    `this model pack is a tokenizer without a detector: it was imported without ${output.lacks}`,
+  );
 }
 
 /**

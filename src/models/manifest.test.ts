@@ -7,27 +7,45 @@ const spoil: readonly (readonly [string, RegExp, (m: Manifest) => unknown])[] = 
   ["an unknown field", /extra/, (m) => ({ ...m, extra: 1 })],
   ["a later format", /format/, (m) => ({ ...m, format: 2 })],
   ["a name with a path in it", /id/, (m) => ({ ...m, id: "../default" })],
-  ["a file outside the pack", /files/, (m) => ({ ...m, files: { ...m.files, "../x": m.files["model.onnx"] } })],
+  [
+    "a file outside the pack",
+    /files/,
+    (m) => ({ ...m, files: { ...m.files, "../x": m.files["model.onnx"] } }),
+  ],
   ["no model.onnx", /files/, (m) => ({ ...m, files: { "other.onnx": m.files["model.onnx"] } })],
   ["a hash that is none", /sha256/, (m) => ({ ...m, files: { "model.onnx": { sha256: "00", bytes: 1 } } })],
   ["a hop longer than the window", /hop_samples/, (m) => ({ ...m, hop_samples: m.window_samples + 1 })],
   ["a rate of 3 GHz", /sample_rate/, (m) => ({ ...m, sample_rate: 3e9 })],
   ["a third logit", /spoof_index/, (m) => ({ ...m, output: { name: "x", form: "logits", spoof_index: 2 } })],
-  ["a logit with an index", /output/, (m) => ({ ...m, output: { name: "x", form: "spoof_logit", spoof_index: 1 } })],
+  [
+    "a logit with an index",
+    /output/,
+    (m) => ({ ...m, output: { name: "x", form: "spoof_logit", spoof_index: 1 } }),
+  ],
   ["codes without what they lack", /output/, (m) => ({ ...m, output: { name: "x", form: "codes" } })],
   [
     "a graph that is no file of it",
     /codec/,
-    (m) => ({ ...m, codec: { tokenizer: "other.onnx", stages: 8, codes: 1024, frame_samples: 320, fewest_samples: 961 } }),
+    (m) => ({
+      ...m,
+      codec: { tokenizer: "other.onnx", stages: 8, codes: 1024, frame_samples: 320, fewest_samples: 961 },
+    }),
   ],
-  ["a calibration that turns scores round", /calibration\.a/, (m) => ({ ...m, calibration: { id: "c", a: -1, b: 0, data: "" } })],
+  [
+    "a calibration that turns scores round",
+    /calibration\.a/,
+    (m) => ({ ...m, calibration: { id: "c", a: -1, b: 0, data: "" } }),
+  ],
   ["a prior of 1", /prior/, (m) => ({ ...m, detection: { ...m.detection, prior: 1 } })],
   ["batch sizes that fall", /batch_sizes/, (m) => ({ ...m, batch_sizes: [1, 8, 4] })],
   ["batch sizes without 1", /batch_sizes/, (m) => ({ ...m, batch_sizes: [2, 4] })],
   [
     "a bona fide threshold above suspicion",
     /thresholds/,
-    (m) => ({ ...m, detection: { ...m.detection, thresholds: { ...m.detection.thresholds, bonafide: 0.9 } } }),
+    (m) => ({
+      ...m,
+      detection: { ...m.detection, thresholds: { ...m.detection.thresholds, bonafide: 0.9 } },
+    }),
   ],
 ];
 

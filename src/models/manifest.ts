@@ -5,7 +5,10 @@ import { hertz, samples } from "../stream/units.ts";
 
 const name = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "must be 1 to 64 of a-z, 0-9, '.', '_' and '-', and start with a letter or digit");
+  .regex(
+    /^[a-z0-9][a-z0-9._-]{0,63}$/,
+    "must be 1 to 64 of a-z, 0-9, '.', '_' and '-', and start with a letter or digit",
+  );
 const fileName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, "must be a plain file name without a folder");
@@ -23,7 +26,10 @@ const thresholds = z
     spoof_exit: openProbability,
   })
   .refine((t) => t.bonafide < t.suspect && t.suspect <= t.spoof, "must rise: bonafide < suspect ≤ spoof")
-  .refine((t) => t.suspect_exit <= t.suspect && t.spoof_exit <= t.spoof, "an exit must not lie above its entry");
+  .refine(
+    (t) => t.suspect_exit <= t.suspect && t.spoof_exit <= t.spoof,
+    "an exit must not lie above its entry",
+  );
 
 const detection = z.strictObject({
   prior: openProbability,
@@ -35,7 +41,11 @@ const detection = z.strictObject({
 
 const output = z.discriminatedUnion("form", [
   z.strictObject({ name: tensor, form: z.literal("spoof_logit") }),
-  z.strictObject({ name: tensor, form: z.literal("logits"), spoof_index: z.union([z.literal(0), z.literal(1)]) }),
+  z.strictObject({
+    name: tensor,
+    form: z.literal("logits"),
+    spoof_index: z.union([z.literal(0), z.literal(1)]),
+  }),
   // A tokenizer without its detector: nothing that a score can be had from. `lacks` is the file that it was imported without.
   z.strictObject({ name: tensor, form: z.literal("codes"), lacks: line }),
 ]);
@@ -97,16 +107,27 @@ const manifest = z
       fileName,
       z.strictObject({
         sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hexadecimal digits"),
-        bytes: z.int().min(1).max(8 * 2 ** 30),
+        bytes: z
+          .int()
+          .min(1)
+          .max(8 * 2 ** 30),
       }),
     ),
   })
-  .refine((m) => m.hop_samples <= m.window_samples, { path: ["hop_samples"], error: "must not exceed window_samples" })
+  .refine((m) => m.hop_samples <= m.window_samples, {
+    path: ["hop_samples"],
+    error: "must not exceed window_samples",
+  })
   .refine((m) => modelFile in m.files, { path: ["files"], error: "must list model.onnx" })
-  .refine((m) => codecFiles(m.codec).every((file) => file in m.files), { path: ["codec"], error: "must name listed files" });
+  .refine((m) => codecFiles(m.codec).every((file) => file in m.files), {
+    path: ["codec"],
+    error: "must name listed files",
+  });
 
 const codecFiles = (parts: z.infer<typeof codec> | undefined): string[] =>
-  parts === undefined ? [] : [parts.tokenizer, ...(parts.detector === undefined ? [] : [parts.detector.file])];
+  parts === undefined
+    ? []
+    : [parts.tokenizer, ...(parts.detector === undefined ? [] : [parts.detector.file])];
 
 /** The graph that every pack has; other files (external weights) lie beside it. */
 export const modelFile = "model.onnx";
@@ -121,7 +142,9 @@ export type OutputForm = Manifest["output"];
 export function parseManifest(json: unknown): Manifest {
   const parsed = manifest.safeParse(json);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`);
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`,
+  );
   throw new Error(`model.json is not valid: ${problems.join("; ")}`);
 }
 

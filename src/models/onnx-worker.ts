@@ -33,7 +33,9 @@ async function open(spec: OpenModel): Promise<Model> {
 function checkInput(session: InferenceSession, spec: OpenModel): void {
   const [input, ...others] = session.inputMetadata;
   if (input?.name !== spec.input || others.length > 0) {
-    throw new Error(`the model's inputs are ${session.inputNames.join(", ")}, its manifest says ${spec.input}`);
+    throw new Error(
+      `the model's inputs are ${session.inputNames.join(", ")}, its manifest says ${spec.input}`,
+    );
   }
   if (!input.isTensor || input.type !== "float32" || input.shape.length !== 2) {
     throw new Error(`the model's input ${spec.input} is not float32 of shape [batch, samples]`);
@@ -53,7 +55,9 @@ function checkShape([rows, window]: readonly (number | string)[], spec: OpenMode
 
 function checkOutput(session: InferenceSession, spec: OpenModel): void {
   if (session.outputNames.includes(spec.output)) return;
-  throw new Error(`the model's outputs are ${session.outputNames.join(", ")}, its manifest says ${spec.output}`);
+  throw new Error(
+    `the model's outputs are ${session.outputNames.join(", ")}, its manifest says ${spec.output}`,
+  );
 }
 
 /** Runs the first `size` windows of `model.audio` and gives their output rows end to end. */
@@ -142,7 +146,13 @@ async function score(model: Model, id: number, rows: number, slot: number): Prom
   model.audio.fill(0, rows * window, size * window);
   const begun = performance.now();
   const values = await run(model, size);
-  return { type: "scored", id, values: values.slice(0, rows * outputWidth), bad, ms: performance.now() - begun };
+  return {
+    type: "scored",
+    id,
+    values: values.slice(0, rows * outputWidth),
+    bad,
+    ms: performance.now() - begun,
+  };
 }
 
 function tell(message: FromWorker): void {

@@ -29,8 +29,14 @@ describe("a batch", () => {
   const sizes = [1, 2, 4, 8];
 
   it("is never padded on a CPU, never split on a GPU", () => {
-    assert.deepEqual([1, 2, 3, 5, 7, 8, 100].map((n) => batchSize(sizes, n, 1, false)), [1, 2, 2, 4, 4, 8, 8]);
-    assert.deepEqual([1, 2, 3, 5, 7, 8, 100].map((n) => batchSize(sizes, n, 1, true)), [1, 2, 3, 5, 7, 8, 8]);
+    assert.deepEqual(
+      [1, 2, 3, 5, 7, 8, 100].map((n) => batchSize(sizes, n, 1, false)),
+      [1, 2, 2, 4, 4, 8, 8],
+    );
+    assert.deepEqual(
+      [1, 2, 3, 5, 7, 8, 100].map((n) => batchSize(sizes, n, 1, true)),
+      [1, 2, 3, 5, 7, 8, 8],
+    );
   });
 
   it("leaves work for the other idle workers", () => {

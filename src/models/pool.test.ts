@@ -31,7 +31,10 @@ class Ear {
   #waiting: { type: PoolEvent["type"]; resolve: (event: PoolEvent) => void }[] = [];
   readonly hear = (event: PoolEvent): void => {
     this.heard.push(event);
-    const [now, later] = [this.#waiting.filter((w) => w.type === event.type), this.#waiting.filter((w) => w.type !== event.type)];
+    const [now, later] = [
+      this.#waiting.filter((w) => w.type === event.type),
+      this.#waiting.filter((w) => w.type !== event.type),
+    ];
     this.#waiting = later;
     for (const { resolve } of now) resolve(event);
   };
@@ -55,9 +58,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const near = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) < 1e-4, `${actual} is not ${expected}`);
+const near = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-4, `${actual} is not ${expected}`);
 
-const isLost = (gap: WindowLost["gap"]) => (reason: unknown) => reason instanceof WindowLost && reason.gap === gap;
+const isLost = (gap: WindowLost["gap"]) => (reason: unknown) =>
+  reason instanceof WindowLost && reason.gap === gap;
 
 describe("a pool's scores", () => {
   it("are the model's answers, calibrated", async (t) => {
@@ -69,7 +74,10 @@ describe("a pool's scores", () => {
   });
 
   it("take the spoof logit from the place that the manifest names", async (t) => {
-    for (const [spoof_index, llr] of [[0, -3], [1, 3]] as const) {
+    for (const [spoof_index, llr] of [
+      [0, -3],
+      [1, 3],
+    ] as const) {
       const output = { name: "logit", form: "logits" as const, spoof_index };
       const pool = await poolFor(t, { model: { gains: [10, 20], manifest: { output } } });
       near((await pool.score(windowOf(0.3), never)).llr, llr);
@@ -344,7 +352,11 @@ describe("the election of a provider", () => {
   });
 
   for (const [what, model, problem] of [
-    ["another window", { window: 800, manifest: { window_samples: 1600 } }, /windows of 800 samples, its manifest says 1600/],
+    [
+      "another window",
+      { window: 800, manifest: { window_samples: 1600 } },
+      /windows of 800 samples, its manifest says 1600/,
+    ],
     ["a fixed batch", { rows: 1 }, /takes batches of 1, its manifest says 1, 2, 4, 8/],
     ["another input", { inputName: "sound" }, /inputs are sound, its manifest says audio/],
     ["another output", { outputName: "score" }, /outputs are score, its manifest says logit/],

@@ -77,7 +77,8 @@ async function listing(id: string, folder: string): Promise<PackListing> {
 
 async function verify(name: string, folder: string): Promise<Pack> {
   const manifest = await readManifest(join(folder, "model.json"));
-  if (manifest.id !== name) throw new Error(`model pack ${name} calls itself ${manifest.id} in its model.json`);
+  if (manifest.id !== name)
+    throw new Error(`model pack ${name} calls itself ${manifest.id} in its model.json`);
   for (const [file, expected] of Object.entries(manifest.files)) {
     await verifyFile(`${file} of model pack ${name}`, join(folder, file), expected);
   }
@@ -96,10 +97,15 @@ async function readManifest(path: string): Promise<Manifest> {
   return parseManifest(json);
 }
 
-async function verifyFile(what: string, path: string, expected: { bytes: number; sha256: string }): Promise<void> {
+async function verifyFile(
+  what: string,
+  path: string,
+  expected: { bytes: number; sha256: string },
+): Promise<void> {
   if (!(await isFile(path))) throw new Error(`${what} is missing: ${path}`);
   const { size } = await stat(path);
-  if (size !== expected.bytes) throw new Error(`${what} has ${size} bytes, its manifest says ${expected.bytes}`);
+  if (size !== expected.bytes)
+    throw new Error(`${what} has ${size} bytes, its manifest says ${expected.bytes}`);
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash);
   const actual = hash.digest("hex");
@@ -120,7 +126,9 @@ async function isFile(path: string): Promise<boolean> {
 async function subfolders(parent: string): Promise<readonly string[]> {
   try {
     const entries = await readdir(parent, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name);
+    return entries
+      .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+      .map((entry) => entry.name);
   } catch {
     return [];
   }

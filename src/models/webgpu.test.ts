@@ -14,13 +14,19 @@ async function webgpuPool(t: TestContext, pack: Pack, allowSoftwareGpu: boolean)
   try {
     return await poolFor(t, pack, "webgpu", allowSoftwareGpu);
   } catch (reason) {
-    if (!(reason instanceof NoProvider) || !/Failed to get a WebGPU adapter/.test(reason.message)) throw reason;
+    if (!(reason instanceof NoProvider) || !/Failed to get a WebGPU adapter/.test(reason.message))
+      throw reason;
     t.skip("there is no WebGPU adapter here (docs/gpu.md names a software one)");
     return undefined;
   }
 }
 
-async function poolFor(t: TestContext, pack: Pack, provider: Provider, allowSoftwareGpu: boolean): Promise<Pool> {
+async function poolFor(
+  t: TestContext,
+  pack: Pack,
+  provider: Provider,
+  allowSoftwareGpu: boolean,
+): Promise<Pool> {
   const options = { workers: 4, maxWindowMs: 60_000, deadlineMs: 120_000 };
   const pool = await createPool({ pack, providers: [provider], allowSoftwareGpu, ...options });
   t.after(() => pool.close());
@@ -68,6 +74,9 @@ describe("the WebGPU provider", () => {
     }
     assert.ok(Math.abs((await allowed.score(windowOf(0.3), never)).llr - 3) < 1e-4);
     await allowed.close();
-    await assert.rejects(poolFor(t, pack, "webgpu", false), /webgpu: .*(llvmpipe|SwiftShader).* is a software adapter/);
+    await assert.rejects(
+      poolFor(t, pack, "webgpu", false),
+      /webgpu: .*(llvmpipe|SwiftShader).* is a software adapter/,
+    );
   });
 });

@@ -168,7 +168,9 @@ export class Worker {
       this.#child.once("error", (reason) => end(`cannot be started: ${reason.message}`));
       // "close" comes after "exit", once stderr has been read to its end and no pipe is left.
       this.#child.once("exit", () => this.#audio.close());
-      this.#child.once("close", (code, signal) => end(signal === null ? `ended with status ${code ?? "?"}` : `ended by ${signal}`));
+      this.#child.once("close", (code, signal) =>
+        end(signal === null ? `ended with status ${code ?? "?"}` : `ended by ${signal}`),
+      );
     });
   }
 }

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { CheckpointWriter, fileOf, forms, ordered, rowMajor, storage } from "../../../test/support/checkpoint-bytes.ts";
+import {
+  CheckpointWriter,
+  fileOf,
+  forms,
+  ordered,
+  rowMajor,
+  storage,
+} from "../../../test/support/checkpoint-bytes.ts";
 import { PyCall, PyName, PyTuple } from "../../../test/support/pickle-bytes.ts";
 import type { ZipShape } from "../../../test/support/zip-bytes.ts";
 import { openCheckpoint, type Checkpoint } from "./checkpoint.ts";
 import { CheckpointError } from "./errors.ts";
 import { Global, Inert, TensorRef } from "./values.ts";
 
-const floats = (key: string, values: readonly number[]) => storage(key, "FloatStorage", Float32Array.from(values));
+const floats = (key: string, values: readonly number[]) =>
+  storage(key, "FloatStorage", Float32Array.from(values));
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 async function opened(t: TestContext, bytes: Uint8Array): Promise<Checkpoint> {
@@ -107,7 +115,9 @@ for (const form of forms) {
 
     it("gives each caller memory of its own", async (t) => {
       const writer = new CheckpointWriter(form);
-      const state = (await opened(t, writer.file(new Map([["a", writer.tensor(floats("s", [1, 2]))]])))).stateDict();
+      const state = (
+        await opened(t, writer.file(new Map([["a", writer.tensor(floats("s", [1, 2]))]])))
+      ).stateDict();
       const first = await state.float32("a");
       first.fill(9);
       assert.deepEqual(await state.float32("a"), Float32Array.of(1, 2));
@@ -116,7 +126,8 @@ for (const form of forms) {
     it("unwraps parameters, and reads the other forms in which tensors are written", async (t) => {
       const writer = new CheckpointWriter(form);
       const inner = writer.tensor(floats("s", [1, 2, 3, 4]), [2, 2], [1, 2]);
-      const utils = (name: string, ...args: unknown[]) => new PyCall(new PyName("torch._utils", name), new PyTuple(...args));
+      const utils = (name: string, ...args: unknown[]) =>
+        new PyCall(new PyName("torch._utils", name), new PyTuple(...args));
       const bytes = storage("raw", "ByteStorage", new Uint8Array(Float32Array.of(5, 6).buffer));
       const untyped = { ...bytes, type: new PyName("torch.storage", "UntypedStorage") };
       const size = new PyTuple(new PyTuple(2), new PyTuple(1));
@@ -124,8 +135,30 @@ for (const form of forms) {
         ["parameter", utils("_rebuild_parameter", inner, true, ordered(new Map()))],
         ["stateful", utils("_rebuild_parameter_with_state", inner, true, ordered(new Map()), new Map())],
         ["old", utils("_rebuild_tensor", writer.reference(floats("o", [8, 9])), 0, ...size.items)],
-        ["v3", utils("_rebuild_tensor_v3", writer.reference(untyped), 0, ...size.items, false, null, new PyName("torch", "float32"))],
-        ["float8", utils("_rebuild_tensor_v3", writer.reference(untyped), 0, ...size.items, false, null, new PyName("torch", "float8_e5m2"))],
+        [
+          "v3",
+          utils(
+            "_rebuild_tensor_v3",
+            writer.reference(untyped),
+            0,
+            ...size.items,
+            false,
+            null,
+            new PyName("torch", "float32"),
+          ),
+        ],
+        [
+          "float8",
+          utils(
+            "_rebuild_tensor_v3",
+            writer.reference(untyped),
+            0,
+            ...size.items,
+            false,
+            null,
+            new PyName("torch", "float8_e5m2"),
+          ),
+        ],
       ]);
       const checkpoint = await opened(t, writer.file(tree));
       const state = checkpoint.stateDict();
@@ -140,7 +173,11 @@ for (const form of forms) {
       for (const key of ["state_dict", "model", "generator"]) {
         const writer = new CheckpointWriter(form);
         const inner = ordered(new Map([["module.w", writer.tensor(floats("s", [4]))]]));
-        const tree = new Map<string, unknown>([["epoch", 3], [key, inner], ["deep", new Map([["er", inner]])]]);
+        const tree = new Map<string, unknown>([
+          ["epoch", 3],
+          [key, inner],
+          ["deep", new Map([["er", inner]])],
+        ]);
         const checkpoint = await opened(t, writer.file(tree));
         assert.deepEqual(checkpoint.stateDict().keys(), ["module.w"]);
         assert.deepEqual(checkpoint.stateDict(key).keys(), ["module.w"]);
@@ -155,10 +192,18 @@ for (const form of forms) {
     it("keeps objects of other classes as names and data, nothing more", async (t) => {
       const writer = new CheckpointWriter(form);
       const callback = new PyName("lightning.callbacks", "Checkpoint");
-      const config = new PyCall(new PyName("argparse", "Namespace"), new PyTuple(), { asNew: true, state: new Map([["lr", 0.5]]) });
+      const config = new PyCall(new PyName("argparse", "Namespace"), new PyTuple(), {
+        asNew: true,
+        state: new Map([["lr", 0.5]]),
+      });
       const call = new PyCall(new PyName("os", "system"), new PyTuple("touch /tmp/owned"));
-      const bound = new PyCall(new PyCall(new PyName("builtins", "getattr"), new PyTuple(callback, "run")), new PyTuple());
-      const filled = new PyCall(new PyName("parsing", "AttributeDict"), new PyTuple(), { entries: new Map([["a", [1]]]) });
+      const bound = new PyCall(
+        new PyCall(new PyName("builtins", "getattr"), new PyTuple(callback, "run")),
+        new PyTuple(),
+      );
+      const filled = new PyCall(new PyName("parsing", "AttributeDict"), new PyTuple(), {
+        entries: new Map([["a", [1]]]),
+      });
       const tree = new Map<string, unknown>([
         ["w", writer.tensor(floats("s", [4]))],
         ["callbacks", new Map([[callback, new Map([["best", "x.ckpt"]])]])],
@@ -190,7 +235,10 @@ for (const form of forms) {
     it("keeps one object one, even where it holds itself", async (t) => {
       const writer = new CheckpointWriter(form);
       const tensor = writer.tensor(floats("s", [4]));
-      const tree = new Map<string, unknown>([["w", tensor], ["tied", tensor]]);
+      const tree = new Map<string, unknown>([
+        ["w", tensor],
+        ["tied", tensor],
+      ]);
       tree.set("state_dict", tree);
       const checkpoint = await opened(t, writer.file(tree));
       assert.equal(mapAt(checkpoint.root, "state_dict"), checkpoint.root);
@@ -213,14 +261,24 @@ for (const form of forms) {
       assert.ok(checkpoint.bytesRead < 80_000, `${checkpoint.bytesRead} bytes to open`);
       const before = checkpoint.bytesRead;
       assert.deepEqual(await state.float32("w"), Float32Array.of(1, 2));
-      assert.deepEqual(await state.float32("slice"), Float32Array.of(200_000, 200_001, 200_002, 200_003, 200_004));
-      assert.ok(checkpoint.bytesRead - before < 200, `${checkpoint.bytesRead - before} bytes for seven numbers`);
+      assert.deepEqual(
+        await state.float32("slice"),
+        Float32Array.of(200_000, 200_001, 200_002, 200_003, 200_004),
+      );
+      assert.ok(
+        checkpoint.bytesRead - before < 200,
+        `${checkpoint.bytesRead - before} bytes for seven numbers`,
+      );
     });
 
     it("names the file and the key that is missing or no tensor, and the class that stands there", async (t) => {
       const writer = new CheckpointWriter(form);
       const other = new PyCall(new PyName("torch._utils", "_rebuild_qtensor"), new PyTuple(1));
-      const tree = new Map<string, unknown>([["w", writer.tensor(floats("s", [4]))], ["q", other], ["n", 3]]);
+      const tree = new Map<string, unknown>([
+        ["w", writer.tensor(floats("s", [4]))],
+        ["q", other],
+        ["n", 3],
+      ]);
       const checkpoint = await opened(t, writer.file(tree));
       const state = checkpoint.stateDict();
       const { file } = checkpoint;
@@ -232,20 +290,32 @@ for (const form of forms) {
       });
       assert.throws(() => state.shape("q"), { key: "q", global: "torch._utils._rebuild_qtensor", file });
       assert.throws(() => state.dtype("n"), /"n" is a number, not a tensor/);
-      assert.throws(() => checkpoint.stateDict("model"), { key: "model", file, message: /"model" is missing/ });
+      assert.throws(() => checkpoint.stateDict("model"), {
+        key: "model",
+        file,
+        message: /"model" is missing/,
+      });
       assert.throws(() => checkpoint.stateDict("n"), /has at "n" a number, not a model's tensors/);
       await assert.rejects(state.int64("w"), { key: "w", message: /is float32, not integers/ });
     });
 
     it("refuses a model that was saved as an object, naming its class", async (t) => {
-      const whole = new PyCall(new PyName("models", "AASIST"), new PyTuple(), { asNew: true, state: new Map() });
+      const whole = new PyCall(new PyName("models", "AASIST"), new PyTuple(), {
+        asNew: true,
+        state: new Map(),
+      });
       const checkpoint = await opened(t, new CheckpointWriter(form).file(whole));
-      assert.throws(() => checkpoint.stateDict(), { global: "models.AASIST", message: /holds an object of models\.AASIST/ });
+      assert.throws(() => checkpoint.stateDict(), {
+        global: "models.AASIST",
+        message: /holds an object of models\.AASIST/,
+      });
     });
 
     it("fails by name after it was closed", async (t) => {
       const writer = new CheckpointWriter(form);
-      const checkpoint = await openCheckpoint(fileOf(t, writer.file(new Map([["w", writer.tensor(floats("s", [4]))]]))));
+      const checkpoint = await openCheckpoint(
+        fileOf(t, writer.file(new Map([["w", writer.tensor(floats("s", [4]))]]))),
+      );
       const state = checkpoint.stateDict();
       await checkpoint.close();
       await assert.rejects(state.float32("w"), CheckpointError);
@@ -269,7 +339,17 @@ describe("a checkpoint in the legacy container", () => {
     const args = [reference, 1, new PyTuple(2), new PyTuple(1), false, ordered(new Map())];
     const view = new PyCall(new PyName("torch._utils", "_rebuild_tensor_v2"), new PyTuple(...args));
     const beyond = new PyCall(view.callee, new PyTuple(reference, 2, ...args.slice(2)));
-    const state = (await opened(t, writer.file(new Map([["v", view], ["beyond", beyond]])))).stateDict();
+    const state = (
+      await opened(
+        t,
+        writer.file(
+          new Map([
+            ["v", view],
+            ["beyond", beyond],
+          ]),
+        ),
+      )
+    ).stateDict();
     assert.deepEqual(await state.float32("v"), Float32Array.of(5, 6));
     await assert.rejects(state.float32("beyond"), /"beyond" needs 4 elements of a storage that has 3/);
   });
@@ -277,7 +357,10 @@ describe("a checkpoint in the legacy container", () => {
   it("reads an object tree longer than the first read", async (t) => {
     const writer = new CheckpointWriter("legacy");
     const words = upTo(30_000).map((i) => `word ${i}`);
-    const tree = new Map<string, unknown>([["dictionary", words], ["w", writer.tensor(floats("s", [7]))]]);
+    const tree = new Map<string, unknown>([
+      ["dictionary", words],
+      ["w", writer.tensor(floats("s", [7]))],
+    ]);
     const checkpoint = await opened(t, writer.file(tree));
     assert.deepEqual(mapAt(checkpoint.root, "dictionary"), words);
     assert.deepEqual(await checkpoint.stateDict().float32("w"), Float32Array.of(7));

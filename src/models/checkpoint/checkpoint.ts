@@ -30,7 +30,10 @@ export interface Checkpoint {
  * Opens a `.pt`, `.pth` or `.ckpt` file, in the archive or the older form, and reads its object tree. Nothing in the file
  * is executed or imported. Throws CheckpointError on whatever is not such a file, or exceeds `limits`.
  */
-export async function openCheckpoint(path: string, limits: CheckpointLimits = defaultLimits): Promise<Checkpoint> {
+export async function openCheckpoint(
+  path: string,
+  limits: CheckpointLimits = defaultLimits,
+): Promise<Checkpoint> {
   return naming(path, undefined, async () => {
     const file = await RangedFile.open(path);
     try {

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, it, type TestContext } from "node:test";
-import { CheckpointWriter, fileOf, forms, ordered, storage, type Form } from "../../../test/support/checkpoint-bytes.ts";
+import {
+  CheckpointWriter,
+  fileOf,
+  forms,
+  ordered,
+  storage,
+  type Form,
+} from "../../../test/support/checkpoint-bytes.ts";
 import { pickle, PyCall, PyName, PyTuple } from "../../../test/support/pickle-bytes.ts";
 import { sharedFixture, withoutFixture } from "../../../test/support/shared-fixtures.ts";
 import { openCheckpoint } from "./checkpoint.ts";
@@ -88,7 +95,13 @@ function sample(form: Form): { writer: CheckpointWriter; tree: Buffer } {
   const cell = writer.tensor(shared, [6, 4], [1, 6]);
   const tree = new Map<string, unknown>([
     ["epoch", 7],
-    ["args", new PyCall(new PyName("argparse", "Namespace"), new PyTuple(), { asNew: true, state: new Map([["lr", 0.1]]) })],
+    [
+      "args",
+      new PyCall(new PyName("argparse", "Namespace"), new PyTuple(), {
+        asNew: true,
+        state: new Map([["lr", 0.1]]),
+      }),
+    ],
     [
       "state_dict",
       ordered(
@@ -98,7 +111,13 @@ function sample(form: Form): { writer: CheckpointWriter; tree: Buffer } {
           ["half", writer.tensor(storage("half", "HalfStorage", Uint16Array.of(1, 2, 3)))],
           ["steps", writer.tensor(storage("steps", "LongStorage", BigInt64Array.of(5n)), [], [])],
           ["none", writer.tensor(storage("none", "DoubleStorage", new Float64Array(0)), [0, 3])],
-          ["p", new PyCall(new PyName("torch._utils", "_rebuild_parameter"), new PyTuple(cell, true, ordered(new Map())))],
+          [
+            "p",
+            new PyCall(
+              new PyName("torch._utils", "_rebuild_parameter"),
+              new PyTuple(cell, true, ordered(new Map())),
+            ),
+          ],
         ]),
       ),
     ],
@@ -121,9 +140,13 @@ describe("mutated checkpoints", () => {
     });
 
     const fixture = form === "zip" ? "ptformat/mixed.pt" : "ptformat/mixed.legacy.pt";
-    it(`written by PyTorch in the ${form} container do so`, { timeout, skip: withoutFixture(fixture) }, async (t) => {
-      const published = readFileSync(sharedFixture(fixture));
-      await fuzz(t, (below) => mutated(published, below));
-    });
+    it(
+      `written by PyTorch in the ${form} container do so`,
+      { timeout, skip: withoutFixture(fixture) },
+      async (t) => {
+        const published = readFileSync(sharedFixture(fixture));
+        await fuzz(t, (below) => mutated(published, below));
+      },
+    );
   }
 });

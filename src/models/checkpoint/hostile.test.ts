@@ -68,25 +68,43 @@ for (const form of forms) {
         [Array<number>(17).fill(1), Array<number>(17).fill(1), 0, /whose shape is a list of 17/],
       ];
       for (const [shape, strides, offset, message] of cases) {
-        assert.match((await trouble(t, withTensor(new CheckpointWriter(form), four(), shape, strides, offset))) ?? "", message);
+        assert.match(
+          (await trouble(t, withTensor(new CheckpointWriter(form), four(), shape, strides, offset))) ?? "",
+          message,
+        );
       }
     });
 
     it("cannot repeat or spread a few elements into much memory or reading", async (t) => {
       const repeated = withTensor(new CheckpointWriter(form), four(), [2 ** 28], [0]);
-      assert.match((await trouble(t, repeated)) ?? "", /"w" repeats 4 elements to make 268435456, over 1048576/);
+      assert.match(
+        (await trouble(t, repeated)) ?? "",
+        /"w" repeats 4 elements to make 268435456, over 1048576/,
+      );
       const dictionary = withTensor(new CheckpointWriter(form), four(), [2 ** 33], [0]);
       assert.match((await trouble(t, dictionary)) ?? "", /holds 34359738368 bytes of tensors/);
-      const sparse = () => withTensor(new CheckpointWriter(form), storage("l", "ByteStorage", new Uint8Array(5000)), [2], [4999]);
+      const sparse = () =>
+        withTensor(
+          new CheckpointWriter(form),
+          storage("l", "ByteStorage", new Uint8Array(5000)),
+          [2],
+          [4999],
+        );
       assert.equal(await trouble(t, sparse()), undefined);
-      assert.match((await trouble(t, sparse(), { span: 4096 })) ?? "", /"w" is spread over 5000 bytes for 2 elements/);
+      assert.match(
+        (await trouble(t, sparse(), { span: 4096 })) ?? "",
+        /"w" is spread over 5000 bytes for 2 elements/,
+      );
       const large = withTensor(new CheckpointWriter(form), four());
       assert.match((await trouble(t, large, { elements: 3 })) ?? "", /"w" has 4 elements, over 3/);
     });
 
     it("is refused where it says more of a storage than there is", async (t) => {
       const lying = { ...four(), elements: 2 ** 40 };
-      assert.match((await trouble(t, withTensor(new CheckpointWriter(form), lying, [2]))) ?? "", /storage "s"/);
+      assert.match(
+        (await trouble(t, withTensor(new CheckpointWriter(form), lying, [2]))) ?? "",
+        /storage "s"/,
+      );
       const writer = new CheckpointWriter(form);
       const twice = writer.file([writer.tensor(four()), writer.tensor({ ...four(), elements: 3 })]);
       assert.match((await trouble(t, twice)) ?? "", /calls storage "s" 4 of float32 and then 3 of float32/);
@@ -111,10 +129,21 @@ for (const form of forms) {
     it("is refused with what it nests too deep, and read with what it nests deep", async (t) => {
       const nested = (depth: number) => {
         const opening = Buffer.from("5d".repeat(depth), "hex");
-        return Buffer.concat([Buffer.from([0x80, 2]), opening, Buffer.from("61".repeat(depth - 1), "hex"), Buffer.from(".")]);
+        return Buffer.concat([
+          Buffer.from([0x80, 2]),
+          opening,
+          Buffer.from("61".repeat(depth - 1), "hex"),
+          Buffer.from("."),
+        ]);
       };
-      assert.match((await trouble(t, new CheckpointWriter(form).wrap(nested(100_000)))) ?? "", /holds a list of 1/);
-      assert.match((await trouble(t, new CheckpointWriter(form).wrap(nested(600_000)))) ?? "", /stacks more than 262144/);
+      assert.match(
+        (await trouble(t, new CheckpointWriter(form).wrap(nested(100_000)))) ?? "",
+        /holds a list of 1/,
+      );
+      assert.match(
+        (await trouble(t, new CheckpointWriter(form).wrap(nested(600_000)))) ?? "",
+        /stacks more than 262144/,
+      );
     });
 
     it("executes nothing where a tensor, a storage or a name is not what it should be", async (t) => {
@@ -134,14 +163,27 @@ for (const form of forms) {
 
     it("reads past storages of unknown classes, and says so when one is wanted", async (t) => {
       const writer = new CheckpointWriter(form);
-      const odd = new PyPersistent(new PyTuple("storage", new PyName("torch", "QInt8Storage"), "q", "cpu", 4, null));
+      const odd = new PyPersistent(
+        new PyTuple("storage", new PyName("torch", "QInt8Storage"), "q", "cpu", 4, null),
+      );
       const args = new PyTuple(odd, 0, new PyTuple(4), new PyTuple(1), false, ordered(new Map()));
       const quantised = new PyCall(new PyName("torch._utils", "_rebuild_tensor_v2"), args);
-      const path = fileOf(t, writer.file(new Map<string, unknown>([["w", writer.tensor(four())], ["q", quantised]])));
+      const path = fileOf(
+        t,
+        writer.file(
+          new Map<string, unknown>([
+            ["w", writer.tensor(four())],
+            ["q", quantised],
+          ]),
+        ),
+      );
       const checkpoint = await openCheckpoint(path);
       t.after(() => checkpoint.close());
       assert.deepEqual(await checkpoint.stateDict().float32("w"), Float32Array.of(1, 2, 3, 4));
-      await assert.rejects(checkpoint.stateDict().float32("q"), { key: "q", global: "torch._utils._rebuild_tensor_v2" });
+      await assert.rejects(checkpoint.stateDict().float32("q"), {
+        key: "q",
+        global: "torch._utils._rebuild_tensor_v2",
+      });
     });
   });
 }
@@ -152,8 +194,14 @@ describe("a file that is no checkpoint", () => {
     for (const bytes of [Buffer.alloc(0), Buffer.from("PK"), Buffer.from('{"a":1}'), Buffer.alloc(5000, 7)]) {
       assert.match((await trouble(t, bytes)) ?? "", nothing);
     }
-    assert.match((await trouble(t, zipBytes([["word/document.xml", Buffer.from("<a/>")]]))) ?? "", /with 0 data\.pkl/);
-    const script = zipBytes([["m/data.pkl", pickle(1)], ["m/constants.pkl", pickle(1)]]);
+    assert.match(
+      (await trouble(t, zipBytes([["word/document.xml", Buffer.from("<a/>")]]))) ?? "",
+      /with 0 data\.pkl/,
+    );
+    const script = zipBytes([
+      ["m/data.pkl", pickle(1)],
+      ["m/constants.pkl", pickle(1)],
+    ]);
     assert.match((await trouble(t, script)) ?? "", /is a TorchScript program/);
   });
 
@@ -179,14 +227,23 @@ describe("a damaged or hostile archive", () => {
 
   it("is refused where entries overlap, leave it, are packed or differ from their checksum", async (t) => {
     assert.equal(await trouble(t, build({})), undefined);
-    assert.match((await trouble(t, claim("a/data/s", { bytes: 4000 }))) ?? "", /"a\/data\/s" of 4000 bytes runs into/);
+    assert.match(
+      (await trouble(t, claim("a/data/s", { bytes: 4000 }))) ?? "",
+      /"a\/data\/s" of 4000 bytes runs into/,
+    );
     assert.match((await trouble(t, claim("a/data/s", { bytes: 0xffff_fff0 }))) ?? "", /runs into/);
     assert.match((await trouble(t, claim("a/data/s", { header: 0 }))) ?? "", /runs into/);
     assert.match((await trouble(t, claim("a/data/s", { header: 90 }))) ?? "", /runs into|no entry/);
-    assert.match((await trouble(t, claim("a/data.pkl", { method: 8 }))) ?? "", /"a\/data\.pkl" is compressed/);
+    assert.match(
+      (await trouble(t, claim("a/data.pkl", { method: 8 }))) ?? "",
+      /"a\/data\.pkl" is compressed/,
+    );
     assert.match((await trouble(t, claim("a/data/s", { crc: 1 }))) ?? "", /"w" is damaged: .*checksum/);
     assert.match((await trouble(t, claim("a/data.pkl", { crc: 1 }))) ?? "", /object tree does not match/);
-    assert.match((await trouble(t, claim("a/data/s", { bytes: 12 }))) ?? "", /"w" lies in storage "s" of 12 bytes/);
+    assert.match(
+      (await trouble(t, claim("a/data/s", { bytes: 12 }))) ?? "",
+      /"w" lies in storage "s" of 12 bytes/,
+    );
   });
 
   it("is refused where its directory is longer than any", async (t) => {
@@ -194,18 +251,33 @@ describe("a damaged or hostile archive", () => {
   });
 
   it("is refused where names or trees come twice", async (t) => {
-    assert.match((await trouble(t, build({}, [["a/data/s", Buffer.alloc(4)]]))) ?? "", /two entries "a\/data\/s"/);
+    assert.match(
+      (await trouble(t, build({}, [["a/data/s", Buffer.alloc(4)]]))) ?? "",
+      /two entries "a\/data\/s"/,
+    );
     assert.match((await trouble(t, build({}, [["b/data.pkl", Buffer.alloc(4)]]))) ?? "", /with 2 data\.pkl/);
   });
 
   it("is refused where it was written on a big-endian machine", async (t) => {
     assert.equal(await trouble(t, build({}, [["a/byteorder", Buffer.from("little")]])), undefined);
-    assert.match((await trouble(t, build({}, [["a/byteorder", Buffer.from("big")]]))) ?? "", /byte order "big"/);
-    assert.match((await trouble(t, legacyBytes(pickle(1), [], "big"))) ?? "", /not written on a little-endian/);
+    assert.match(
+      (await trouble(t, build({}, [["a/byteorder", Buffer.from("big")]]))) ?? "",
+      /byte order "big"/,
+    );
+    assert.match(
+      (await trouble(t, legacyBytes(pickle(1), [], "big"))) ?? "",
+      /not written on a little-endian/,
+    );
   });
 
   it("is refused where its two directories differ or lie elsewhere", async (t) => {
-    for (const [back, name] of [[6, "start"], [10, "size"], [12, "entries"], [34, "record"], [22 + 20 + 8, "long start"]] as const) {
+    for (const [back, name] of [
+      [6, "start"],
+      [10, "size"],
+      [12, "entries"],
+      [34, "record"],
+      [22 + 20 + 8, "long start"],
+    ] as const) {
       const bytes = build({});
       const at = bytes.length - back;
       bytes.writeUInt16LE(bytes.readUInt16LE(at) ^ 0x0101, at);
@@ -216,7 +288,10 @@ describe("a damaged or hostile archive", () => {
   it("is refused where a local header is not there, or pushes its entry into the next", async (t) => {
     const elsewhere = build({});
     elsewhere.write("PX", elsewhere.indexOf("a/data/s") - 30);
-    assert.match((await trouble(t, elsewhere)) ?? "", /"w" is damaged: no entry "a\/data\/s" where it should be/);
+    assert.match(
+      (await trouble(t, elsewhere)) ?? "",
+      /"w" is damaged: no entry "a\/data\/s" where it should be/,
+    );
     const pushed = build({});
     pushed.writeUInt16LE(0xffff, pushed.indexOf("a/data/s") - 2);
     assert.match((await trouble(t, pushed)) ?? "", /"w" is damaged: entry "a\/data\/s" runs into the next/);
@@ -232,7 +307,10 @@ describe("a damaged or hostile archive", () => {
   it("lacks a storage only when that is asked for", async (t) => {
     const writer = new CheckpointWriter("zip");
     const tree = pickle(new Map([["w", writer.tensor(four())]]));
-    assert.match((await trouble(t, zipBytes([["a/data.pkl", tree]]))) ?? "", /"w" lies in storage "s", which is missing/);
+    assert.match(
+      (await trouble(t, zipBytes([["a/data.pkl", tree]]))) ?? "",
+      /"w" lies in storage "s", which is missing/,
+    );
   });
 });
 
@@ -243,17 +321,24 @@ describe("a damaged or hostile file in the older container", () => {
     assert.equal(await trouble(t, legacyBytes(tree, [four()])), undefined);
     const less = { ...four(), elements: 3 };
     assert.match((await trouble(t, legacyBytes(tree, [less]))) ?? "", /storage "s" has 3 elements, not 4/);
-    assert.match((await trouble(t, legacyBytes(tree, [{ ...four(), elements: -1 }]))) ?? "", /has -1 elements/);
+    assert.match(
+      (await trouble(t, legacyBytes(tree, [{ ...four(), elements: -1 }]))) ?? "",
+      /has -1 elements/,
+    );
     assert.match((await trouble(t, legacyBytes(tree, [four(), four()]))) ?? "", /storage "s" twice/);
     assert.match((await trouble(t, legacyBytes(tree, []))) ?? "", /storage "s", which is missing/);
-    assert.match((await trouble(t, legacyBytes(tree, [{ ...four(), key: "x" }]))) ?? "", /kind that is not known/);
+    assert.match(
+      (await trouble(t, legacyBytes(tree, [{ ...four(), key: "x" }]))) ?? "",
+      /kind that is not known/,
+    );
     const more = Buffer.concat([legacyBytes(tree, [four()]), Buffer.alloc(1)]);
     assert.match((await trouble(t, more)) ?? "", /its storages end at byte \d+ of \d+/);
   });
 
   it("is refused where a view leaves its storage", async (t) => {
     const writer = new CheckpointWriter("legacy");
-    const reference = (start: number) => writer.file([writer.reference(four(), new PyTuple("view", start, 3))]);
+    const reference = (start: number) =>
+      writer.file([writer.reference(four(), new PyTuple("view", start, 3))]);
     assert.match((await trouble(t, reference(1))) ?? "", /holds a list of 1/);
     assert.match((await trouble(t, reference(2))) ?? "", /has elements 2 to 5 of the 4 in a storage/);
   });
@@ -262,6 +347,9 @@ describe("a damaged or hostile file in the older container", () => {
     const magic = Buffer.from("80028a0a6cfc9c46f9206aa850192e", "hex");
     assert.match((await trouble(t, Buffer.concat([magic, pickle(1002)]))) ?? "", /known version/);
     const early = pickle(new PyPersistent(new PyTuple("storage")));
-    assert.match((await trouble(t, Buffer.concat([magic, early]))) ?? "", /a storage outside its object tree/);
+    assert.match(
+      (await trouble(t, Buffer.concat([magic, early]))) ?? "",
+      /a storage outside its object tree/,
+    );
   });
 });

@@ -35,7 +35,8 @@ export async function openLegacyContainer(file: RangedFile, limits: CheckpointLi
     root: tree.value,
     place({ key }) {
       const place = places.get(key);
-      if (place === undefined) return Promise.reject(new Malformed(`lies in storage ${quoted(key)}, which is missing`));
+      if (place === undefined)
+        return Promise.reject(new Malformed(`lies in storage ${quoted(key)}, which is missing`));
       return Promise.resolve(place);
     },
   };
@@ -67,10 +68,12 @@ async function pickleAt(
 
 function refsOf(keys: unknown, storages: StorageTable, limits: CheckpointLimits): readonly StorageRef[] {
   if (!Array.isArray(keys)) throw new Malformed("is damaged: it has no list of storages");
-  if (keys.length > limits.storages) throw new Malformed(`has ${keys.length} storages, over ${limits.storages}`);
+  if (keys.length > limits.storages)
+    throw new Malformed(`has ${keys.length} storages, over ${limits.storages}`);
   return keys.map((key: unknown) => {
     const ref = typeof key === "string" ? storages.get(key) : undefined;
-    if (ref === undefined) throw new Malformed("has a storage of a kind that is not known, which hides where others start");
+    if (ref === undefined)
+      throw new Malformed("has a storage of a kind that is not known, which hides where others start");
     return ref;
   });
 }
@@ -87,13 +90,16 @@ async function walk(
     const head = await file.read(at, countBytes);
     const count = new DataView(head.buffer).getBigInt64(0, true);
     if (count !== BigInt(whole)) {
-      throw new Malformed(`is damaged: storage ${quoted(key)} has ${count.toString()} elements, not ${whole}`);
+      throw new Malformed(
+        `is damaged: storage ${quoted(key)} has ${count.toString()} elements, not ${whole}`,
+      );
     }
     if (places.has(key)) throw new Malformed(`is damaged: it has storage ${quoted(key)} twice`);
     const bytes = whole * elementBytes[dtype];
     places.set(key, { position: at + countBytes, bytes, crc: undefined });
     at += countBytes + bytes;
-    if (at > file.size) throw new Malformed(`is cut short: storage ${quoted(key)} ends at byte ${at} of ${file.size}`);
+    if (at > file.size)
+      throw new Malformed(`is cut short: storage ${quoted(key)} ends at byte ${at} of ${file.size}`);
   }
   if (at !== file.size) throw new Malformed(`is damaged: its storages end at byte ${at} of ${file.size}`);
   return places;

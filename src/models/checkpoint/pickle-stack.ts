@@ -31,7 +31,8 @@ export class PickleStack {
   }
 
   mark(): void {
-    if (this.#marks.length >= this.#limits.marks) throw new Malformed(`nests deeper than ${this.#limits.marks}`);
+    if (this.#marks.length >= this.#limits.marks)
+      throw new Malformed(`nests deeper than ${this.#limits.marks}`);
     this.#marks.push(this.#values.length);
   }
 

@@ -5,11 +5,16 @@ import { PickleEnds } from "./pickle-input.ts";
 import { readPickle } from "./pickle.ts";
 import { Global, Inert } from "./values.ts";
 
-const rules = { call: (callee: Global, args: unknown) => new Inert(callee, args), persistent: (id: unknown) => ["id", id] };
+const rules = {
+  call: (callee: Global, args: unknown) => new Inert(callee, args),
+  persistent: (id: unknown) => ["id", id],
+};
 
 /** Reads a pickle given in pieces: text as Latin-1, numbers as bytes. */
 const read = (...pieces: readonly (string | number)[]): unknown => {
-  const bytes = pieces.map((piece) => (typeof piece === "string" ? Buffer.from(piece, "latin1") : Buffer.from([piece])));
+  const bytes = pieces.map((piece) =>
+    typeof piece === "string" ? Buffer.from(piece, "latin1") : Buffer.from([piece]),
+  );
   return readPickle(Buffer.concat(bytes), rules, defaultLimits).value;
 };
 
@@ -19,7 +24,13 @@ describe("the pickle machine", () => {
     assert.equal(read("G\x3f\xf8\0\0\0\0\0\0."), 1.5);
     assert.deepEqual(read("(\x8a\0\x8a\x01\xff\x8a\x02\xff\0\x8b\x01\0\0\0\x80t."), [0, -1, 255, -128]);
     assert.equal(read("\x8a\x09\0\0\0\0\0\0\0\0\x01."), 2n ** 64n);
-    assert.deepEqual(read("(X\x02\0\0\0\xc3\xa9\x8c\x01a\x8d\x01\0\0\0\0\0\0\0bU\x01cT\x01\0\0\0dt."), ["é", "a", "b", "c", "d"]);
+    assert.deepEqual(read("(X\x02\0\0\0\xc3\xa9\x8c\x01a\x8d\x01\0\0\0\0\0\0\0bU\x01cT\x01\0\0\0dt."), [
+      "é",
+      "a",
+      "b",
+      "c",
+      "d",
+    ]);
     assert.deepEqual(read("(C\x01\x07B\x01\0\0\0\x08t."), [Buffer.from([7]), Buffer.from([8])]);
   });
 
@@ -27,7 +38,13 @@ describe("the pickle machine", () => {
     assert.deepEqual(read(")\x85)\x86."), [[[]], []]);
     assert.deepEqual(read("K\x01K\x02K\x03\x87."), [1, 2, 3]);
     assert.deepEqual(read("]K\x01a(K\x02K\x03e."), [1, 2, 3]);
-    assert.deepEqual(read("}K\x01K\x02s(K\x03K\x04K\x01K\x05u."), new Map([[1, 5], [3, 4]]));
+    assert.deepEqual(
+      read("}K\x01K\x02s(K\x03K\x04K\x01K\x05u."),
+      new Map([
+        [1, 5],
+        [3, 4],
+      ]),
+    );
     assert.deepEqual(read("\x8f(K\x01K\x01K\x02\x90."), new Set([1, 2]));
   });
 
@@ -52,7 +69,10 @@ describe("the pickle machine", () => {
     assert.equal(stacked.text, "m.n");
     const built = read("cm\nC\n)\x81}K\x01K\x02sb(K\x03K\x04uK\x05a.");
     assert.ok(built instanceof Inert);
-    assert.deepEqual([built.args, built.state, built.entries, built.items], [[], new Map([[1, 2]]), new Map([[3, 4]]), [5]]);
+    assert.deepEqual(
+      [built.args, built.state, built.entries, built.items],
+      [[], new Map([[1, 2]]), new Map([[3, 4]]), [5]],
+    );
     assert.deepEqual(read("K\x01Q."), ["id", 1]);
   });
 
@@ -61,7 +81,17 @@ describe("the pickle machine", () => {
   });
 
   it("tells bytes that end from bytes that are wrong", () => {
-    for (const cut of ["", "K", "N", "X\x05\0\0\0abc", "X\xff\xff\xff\xffabc", "\x8d\xff\xff\xff\xff\xff\xff\xff\xff", "cname", "cname\n", "\x95"]) {
+    for (const cut of [
+      "",
+      "K",
+      "N",
+      "X\x05\0\0\0abc",
+      "X\xff\xff\xff\xffabc",
+      "\x8d\xff\xff\xff\xff\xff\xff\xff\xff",
+      "cname",
+      "cname\n",
+      "\x95",
+    ]) {
       assert.throws(() => read(cut), PickleEnds, JSON.stringify(cut));
     }
     const wrong: readonly (readonly [string, RegExp])[] = [

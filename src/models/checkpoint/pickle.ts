@@ -64,12 +64,14 @@ class Machine {
   }
 
   remember(slot = this.#memo.size): void {
-    if (this.#memo.size >= this.#memoLimit) throw new Malformed(`remembers more than ${this.#memoLimit} values`);
+    if (this.#memo.size >= this.#memoLimit)
+      throw new Malformed(`remembers more than ${this.#memoLimit} values`);
     this.#memo.set(slot, this.stack.top());
   }
 
   recall(slot: number): void {
-    if (!this.#memo.has(slot)) throw new Malformed(`is damaged: its object tree refers to value ${slot}, which is not there`);
+    if (!this.#memo.has(slot))
+      throw new Malformed(`is damaged: its object tree refers to value ${slot}, which is not there`);
     this.stack.push(this.#memo.get(slot));
   }
 
@@ -103,7 +105,9 @@ class Machine {
     const target = this.stack.top();
     const entries = target instanceof Inert ? target.entries : target;
     if (!(entries instanceof Map) || pairs.length % 2 !== 0) {
-      throw new Malformed(`is damaged: its object tree sets ${pairs.length} keys and values in ${describeValue(target)}`);
+      throw new Malformed(
+        `is damaged: its object tree sets ${pairs.length} keys and values in ${describeValue(target)}`,
+      );
     }
     for (let i = 0; i < pairs.length; i += 2) entries.set(pairs[i], pairs[i + 1]);
   }
@@ -111,13 +115,15 @@ class Machine {
   append(items: readonly unknown[]): void {
     const target = this.stack.top();
     const list: unknown = target instanceof Inert ? target.items : target;
-    if (!Array.isArray(list)) throw new Malformed(`is damaged: its object tree appends to ${describeValue(target)}`);
+    if (!Array.isArray(list))
+      throw new Malformed(`is damaged: its object tree appends to ${describeValue(target)}`);
     for (const item of items) list.push(item);
   }
 
   addItems(items: readonly unknown[]): void {
     const target = this.stack.top();
-    if (!(target instanceof Set)) throw new Malformed(`is damaged: its object tree adds to ${describeValue(target)}`);
+    if (!(target instanceof Set))
+      throw new Malformed(`is damaged: its object tree adds to ${describeValue(target)}`);
     for (const item of items) target.add(item);
   }
 
@@ -133,7 +139,8 @@ class Machine {
 
 function protocol({ input }: Machine): void {
   const version = input.u8();
-  if (version < 2 || version > 5) throw new Malformed(`has an object tree of pickle protocol ${version}, not 2 to 5`);
+  if (version < 2 || version > 5)
+    throw new Malformed(`has an object tree of pickle protocol ${version}, not 2 to 5`);
 }
 
 function two(stack: PickleStack): unknown[] {

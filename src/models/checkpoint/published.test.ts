@@ -23,7 +23,21 @@ function line(key: string, shape: readonly number[], dtype: string): string {
   return `${key}\t(${shape.join(", ")}${shape.length === 1 ? "," : ""})\t${dtype}`;
 }
 
-const arrays = ["f32", "view_off", "view_T", "whole", "f16", "bf16", "f64", "i64", "i32", "i16", "i8", "u8", "bool"];
+const arrays = [
+  "f32",
+  "view_off",
+  "view_T",
+  "whole",
+  "f16",
+  "bf16",
+  "f64",
+  "i64",
+  "i32",
+  "i16",
+  "i8",
+  "u8",
+  "bool",
+];
 const edges = ["scalar", "empty", "expanded"];
 
 describe("checkpoints that PyTorch wrote", () => {
@@ -65,26 +79,39 @@ describe("checkpoints that PyTorch wrote", () => {
       assert.deepEqual(checkpoint.stateDict().keys(), state.keys());
       for (const key of state.keys()) {
         const values = await state.float32(key);
-        assert.equal(values.length, state.shape(key).reduce((product, size) => product * size, 1), key);
+        assert.equal(
+          values.length,
+          state.shape(key).reduce((product, size) => product * size, 1),
+          key,
+        );
         assert.ok(values.every(Number.isFinite), key);
       }
     });
   }
 
   const tokenizer = "safeear-small/SpeechTokenizer.pt";
-  it(`finds in ${tokenizer} what model.ckpt has under decouple_model`, { skip: withoutFixture(tokenizer) }, async (t) => {
-    const [alone, whole] = [await opened(t, tokenizer), await opened(t, "safeear-small/model.ckpt")];
-    const [bare, prefixed] = [alone.stateDict(), whole.stateDict()];
-    const shared = bare.keys().filter((key) => prefixed.has(`decouple_model.${key}`));
-    assert.equal(bare.keys().length, 166);
-    assert.ok(shared.length > 100, `${shared.length} in common`);
-    for (const key of shared) assert.deepEqual(bare.shape(key), prefixed.shape(`decouple_model.${key}`), key);
-  });
+  it(
+    `finds in ${tokenizer} what model.ckpt has under decouple_model`,
+    { skip: withoutFixture(tokenizer) },
+    async (t) => {
+      const [alone, whole] = [await opened(t, tokenizer), await opened(t, "safeear-small/model.ckpt")];
+      const [bare, prefixed] = [alone.stateDict(), whole.stateDict()];
+      const shared = bare.keys().filter((key) => prefixed.has(`decouple_model.${key}`));
+      assert.equal(bare.keys().length, 166);
+      assert.ok(shared.length > 100, `${shared.length} in common`);
+      for (const key of shared)
+        assert.deepEqual(bare.shape(key), prefixed.shape(`decouple_model.${key}`), key);
+    },
+  );
 
-  it("reads of a checkpoint what is asked for", { skip: withoutFixture("safeear-small/model.ckpt") }, async (t) => {
-    const checkpoint = await opened(t, "safeear-small/model.ckpt");
-    const state = checkpoint.stateDict();
-    await state.float32(state.keys()[0] ?? "");
-    assert.ok(checkpoint.bytesRead < 200_000, `${checkpoint.bytesRead} of 9.5 million bytes`);
-  });
+  it(
+    "reads of a checkpoint what is asked for",
+    { skip: withoutFixture("safeear-small/model.ckpt") },
+    async (t) => {
+      const checkpoint = await opened(t, "safeear-small/model.ckpt");
+      const state = checkpoint.stateDict();
+      await state.float32(state.keys()[0] ?? "");
+      assert.ok(checkpoint.bytesRead < 200_000, `${checkpoint.bytesRead} of 9.5 million bytes`);
+    },
+  );
 });

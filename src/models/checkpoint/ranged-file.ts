@@ -36,12 +36,15 @@ export class RangedFile {
   /** Reads exactly `length` bytes into memory of their own. Throws Malformed where the file has fewer. */
   async read(position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     if (!(position >= 0 && length >= 0 && position + length <= this.size)) {
-      throw new Malformed(`is cut short: bytes ${position} to ${position + length} of ${this.size} are wanted`);
+      throw new Malformed(
+        `is cut short: bytes ${position} to ${position + length} of ${this.size} are wanted`,
+      );
     }
     const bytes = new Uint8Array(length);
-    for (let at = 0; at < length; ) {
+    for (let at = 0; at < length;) {
       const { bytesRead } = await this.#handle.read(bytes, at, Math.min(piece, length - at), position + at);
-      if (bytesRead === 0) throw new Malformed(`became shorter while it was read: it ends at byte ${position + at}`);
+      if (bytesRead === 0)
+        throw new Malformed(`became shorter while it was read: it ends at byte ${position + at}`);
       at += bytesRead;
       this.#bytesRead += bytesRead;
     }

@@ -52,7 +52,9 @@ function follow(source: StateSource, path: readonly string[]): unknown {
   let value = source.container.root;
   for (const key of path) {
     if (!(value instanceof Map) || !value.has(key)) {
-      throw new CheckpointError(source.name, `is missing: the file has ${describeValue(value)} there`, { key });
+      throw new CheckpointError(source.name, `is missing: the file has ${describeValue(value)} there`, {
+        key,
+      });
     }
     value = value.get(key);
   }
@@ -82,7 +84,10 @@ class TensorMap implements StateDict {
     this.#keys = [...entries.keys()].filter((key) => typeof key === "string").filter((key) => this.has(key));
     const bytes = this.#keys.reduce((sum, key) => sum + 4 * this.#tensor(key).elements, 0);
     if (bytes > source.limits.stateBytes) {
-      throw new CheckpointError(source.name, `holds ${bytes} bytes of tensors, over ${source.limits.stateBytes}`);
+      throw new CheckpointError(
+        source.name,
+        `holds ${bytes} bytes of tensors, over ${source.limits.stateBytes}`,
+      );
     }
   }
 

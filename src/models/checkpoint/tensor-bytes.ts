@@ -11,7 +11,8 @@ export function checkTensor(tensor: TensorRef, limits: CheckpointLimits): void {
   const { elements, storage } = tensor;
   if (elements === 0) return;
   const end = tensor.offset + reach(tensor) + 1;
-  if (end > storage.elements) throw new Malformed(`needs ${end} elements of a storage that has ${storage.elements}`);
+  if (end > storage.elements)
+    throw new Malformed(`needs ${end} elements of a storage that has ${storage.elements}`);
   if (elements > limits.elements) throw new Malformed(`has ${elements} elements, over ${limits.elements}`);
   if (elements > storage.elements && elements > limits.repeated) {
     throw new Malformed(`repeats ${storage.elements} elements to make ${elements}, over ${limits.repeated}`);
@@ -56,7 +57,11 @@ function isContiguous({ shape, strides }: TensorRef): boolean {
   return true;
 }
 
-function gather(source: Uint8Array, { shape, strides, elements }: TensorRef, size: number): Uint8Array<ArrayBuffer> {
+function gather(
+  source: Uint8Array,
+  { shape, strides, elements }: TensorRef,
+  size: number,
+): Uint8Array<ArrayBuffer> {
   const target = new Uint8Array(elements * size);
   const index = shape.map(() => 0);
   let from = 0;

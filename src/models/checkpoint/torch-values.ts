@@ -58,7 +58,8 @@ function typedTensor(args: readonly unknown[]): TensorRef | undefined {
   const name = dtype instanceof Global ? dtype.text.replace(/^torch\./, "") : "";
   if (!(storage instanceof StorageRef) || !isDtype(name)) return undefined;
   if (storage.dtype === name) return tensor(args);
-  if (storage.dtype !== "uint8") throw new Malformed(`has a tensor of ${name} in a storage of ${storage.dtype}`);
+  if (storage.dtype !== "uint8")
+    throw new Malformed(`has a tensor of ${name} in a storage of ${storage.dtype}`);
   const size = elementBytes[name];
   if (storage.whole % size !== 0 || storage.start !== 0) {
     throw new Malformed(`has a tensor of ${name} in a storage of ${storage.whole} bytes`);
@@ -109,7 +110,8 @@ function stretch(whole: StorageRef, view: unknown): StorageRef {
 }
 
 function listOf(args: unknown, callee: Global): readonly unknown[] {
-  if (!Array.isArray(args)) throw new Malformed(`calls ${callee.text} with ${describeValue(args)}`, callee.text);
+  if (!Array.isArray(args))
+    throw new Malformed(`calls ${callee.text} with ${describeValue(args)}`, callee.text);
   return asUnknowns(args);
 }
 
@@ -124,5 +126,7 @@ function counts(value: unknown): number[] {
 
 function count(value: unknown): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new Malformed(`has ${typeof value === "number" ? value : describeValue(value)} where it must have a count`);
+  throw new Malformed(
+    `has ${typeof value === "number" ? value : describeValue(value)} where it must have a count`,
+  );
 }

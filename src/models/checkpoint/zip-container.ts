@@ -22,7 +22,8 @@ export async function openZipContainer(file: RangedFile, limits: CheckpointLimit
     throw new Malformed(`has an object tree of ${tree.bytes} bytes, over ${limits.pickleBytes}`);
   }
   const pickle = await file.read(await dataStart(file, tree), tree.bytes);
-  if (crc32(pickle) !== tree.crc) throw new Malformed("is damaged: its object tree does not match its checksum");
+  if (crc32(pickle) !== tree.crc)
+    throw new Malformed("is damaged: its object tree does not match its checksum");
   const storages = new StorageTable();
   const { value } = readPickle(pickle, { call: callGlobal, persistent: (id) => storages.refer(id) }, limits);
   return {
@@ -35,7 +36,9 @@ function findTree(entries: ReadonlyMap<string, ZipEntry>): ZipEntry {
   const trees = [...entries.values()].filter(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
   const [tree] = trees;
   if (tree === undefined || trees.length > 1) {
-    throw new Malformed(`is no checkpoint as PyTorch writes it: an archive with ${trees.length} data.pkl, not 1`);
+    throw new Malformed(
+      `is no checkpoint as PyTorch writes it: an archive with ${trees.length} data.pkl, not 1`,
+    );
   }
   return tree;
 }
@@ -44,7 +47,8 @@ async function refuseBigEndian(file: RangedFile, entry: ZipEntry | undefined): P
   if (entry === undefined) return;
   const order = entry.bytes > 16 ? undefined : await file.read(await dataStart(file, entry), entry.bytes);
   const text = order === undefined ? "" : Buffer.from(order).toString("latin1");
-  if (text !== "little") throw new Malformed(`was written on a machine of byte order ${quoted(text)}, not "little"`);
+  if (text !== "little")
+    throw new Malformed(`was written on a machine of byte order ${quoted(text)}, not "little"`);
 }
 
 async function placeOf(

@@ -32,7 +32,8 @@ export async function readZipDirectory(
   limits: CheckpointLimits,
 ): Promise<ReadonlyMap<string, ZipEntry>> {
   const { entries, start, bytes } = await findDirectory(file);
-  if (entries > limits.storages) throw new Malformed(`is an archive of ${entries} files, over ${limits.storages}`);
+  if (entries > limits.storages)
+    throw new Malformed(`is an archive of ${entries} files, over ${limits.storages}`);
   if (bytes > limits.directoryBytes || bytes < entries * centralBytes) {
     throw new Malformed(`is damaged: its archive lists ${entries} files in ${bytes} bytes`);
   }
@@ -51,7 +52,8 @@ export async function readZipDirectory(
 export async function dataStart(file: RangedFile, entry: ZipEntry): Promise<number> {
   const local = viewOf(await file.read(entry.header, localBytes));
   const name = quoted(entry.name);
-  if (local.getUint32(0, true) !== 0x0403_4b50) throw new Malformed(`is damaged: no entry ${name} where it should be`);
+  if (local.getUint32(0, true) !== 0x0403_4b50)
+    throw new Malformed(`is damaged: no entry ${name} where it should be`);
   const start = entry.header + localBytes + local.getUint16(26, true) + local.getUint16(28, true);
   if (start + entry.bytes > entry.end) throw new Malformed(`is damaged: entry ${name} runs into the next`);
   return start;
@@ -83,7 +85,8 @@ async function findDirectory(file: RangedFile): Promise<DirectoryPlace> {
     [short.start, place.start, full32],
   ].every(([value, other, full]) => value === other || value === full);
   if (!agrees) throw new Malformed("is damaged: the archive has two directories");
-  if (place.start + place.bytes > tailStart + end) throw new Malformed("is damaged: its directory lies outside the archive");
+  if (place.start + place.bytes > tailStart + end)
+    throw new Malformed("is damaged: its directory lies outside the archive");
   return place;
 }
 
@@ -98,7 +101,8 @@ function findEnd(tail: DataView): number | undefined {
 
 async function readEnd64(file: RangedFile, tail: DataView, locator: number): Promise<DirectoryPlace> {
   const record = viewOf(await file.read(u64(tail, locator + 8), end64Bytes));
-  if (record.getUint32(0, true) !== 0x0606_4b50) throw new Malformed("is damaged: the archive has no Zip64 directory");
+  if (record.getUint32(0, true) !== 0x0606_4b50)
+    throw new Malformed("is damaged: the archive has no Zip64 directory");
   return { entries: u64(record, 32), bytes: u64(record, 40), start: u64(record, 48) };
 }
 
@@ -106,7 +110,11 @@ function centralEntry(directory: DataView, at: number): { entry: Omit<ZipEntry, 
   const extra = at + centralBytes + lengthAt(directory, at, 28);
   const extraEnd = extra + lengthAt(directory, at, 30);
   const next = extraEnd + lengthAt(directory, at, 32);
-  if (next > directory.byteLength || extra - at > nameLimit || directory.getUint32(at, true) !== 0x0201_4b50) {
+  if (
+    next > directory.byteLength ||
+    extra - at > nameLimit ||
+    directory.getUint32(at, true) !== 0x0201_4b50
+  ) {
     throw new Malformed(incomplete);
   }
   const name = textOf(directory, at + centralBytes, extra);
@@ -114,7 +122,8 @@ function centralEntry(directory: DataView, at: number): { entry: Omit<ZipEntry, 
   if (directory.getUint16(at + 10, true) !== 0 || compressed !== bytes) {
     throw new Malformed(`is no checkpoint as PyTorch writes it: entry ${quoted(name)} is compressed`);
   }
-  if ((directory.getUint16(at + 8, true) & 1) !== 0) throw new Malformed(`is encrypted: entry ${quoted(name)}`);
+  if ((directory.getUint16(at + 8, true) & 1) !== 0)
+    throw new Malformed(`is encrypted: entry ${quoted(name)}`);
   return { entry: { name, header, bytes, crc: directory.getUint32(at + 16, true) }, next };
 }
 
@@ -124,12 +133,18 @@ function lengthAt(directory: DataView, at: number, field: number): number {
 }
 
 /** Compressed size, size and header's offset, each from the Zip64 extra where the 32-bit field is full. */
-function sizes(directory: DataView, at: number, extra: number, extraEnd: number): readonly [number, number, number] {
+function sizes(
+  directory: DataView,
+  at: number,
+  extra: number,
+  extraEnd: number,
+): readonly [number, number, number] {
   let wide = zip64Extra(directory, extra, extraEnd);
   const take = (field: number): number => {
     const narrow = directory.getUint32(at + field, true);
     if (narrow !== full32) return narrow;
-    if (wide === undefined || wide.at + 8 > wide.end) throw new Malformed("is damaged: a Zip64 size is missing");
+    if (wide === undefined || wide.at + 8 > wide.end)
+      throw new Malformed("is damaged: a Zip64 size is missing");
     const value = u64(directory, wide.at);
     wide = { at: wide.at + 8, end: wide.end };
     return value;
@@ -139,8 +154,12 @@ function sizes(directory: DataView, at: number, extra: number, extraEnd: number)
   return [compressed, bytes, take(42)];
 }
 
-function zip64Extra(directory: DataView, start: number, end: number): { at: number; end: number } | undefined {
-  for (let at = start; at + 4 <= end; ) {
+function zip64Extra(
+  directory: DataView,
+  start: number,
+  end: number,
+): { at: number; end: number } | undefined {
+  for (let at = start; at + 4 <= end;) {
     const next = at + 4 + directory.getUint16(at + 2, true);
     if (next > end) return undefined;
     if (directory.getUint16(at, true) === 1) return { at: at + 4, end: next };
@@ -157,7 +176,9 @@ function apart(found: readonly Omit<ZipEntry, "end">[], directory: number): Read
     const name = quoted(entry.name);
     const end = inOrder[i + 1]?.header ?? directory;
     if (entry.header + localBytes + entry.bytes > end) {
-      throw new Malformed(`is damaged: entry ${name} of ${entry.bytes} bytes runs into the next or out of the archive`);
+      throw new Malformed(
+        `is damaged: entry ${name} of ${entry.bytes} bytes runs into the next or out of the archive`,
+      );
     }
     if (entries.has(entry.name)) throw new Malformed(`is damaged: the archive has two entries ${name}`);
     entries.set(entry.name, { ...entry, end });
@@ -168,7 +189,8 @@ function apart(found: readonly Omit<ZipEntry, "end">[], directory: number): Read
 /** What no file is long enough for is as good as infinite. */
 const u64 = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const viewOf = (bytes: Uint8Array): DataView =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 const textOf = (view: DataView, start: number, end: number): string =>
   Buffer.from(view.buffer, view.byteOffset + start, end - start).toString("utf8");

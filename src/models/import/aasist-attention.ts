@@ -24,7 +24,11 @@ export function attend(layers: Layers, nodes: Nodes, prefix: string): Nodes {
     layers.graph.constant(key, divided(layers.tensors.get(key), 2), layers.tensors.shape(key)),
   ]);
   const weights = layers.graph.op("Squeeze", [scores, layers.graph.ints([3])]);
-  return { ...nodes, value: mix(layers, weights, nodes.value, prefix), width: layers.tensors.shape(key)[0] ?? 0 };
+  return {
+    ...nodes,
+    value: mix(layers, weights, nodes.value, prefix),
+    width: layers.tensors.shape(key)[0] ?? 0,
+  };
 }
 
 /** Keeps the `share` of the nodes with the highest gates, the highest first, each times its gate. */
@@ -84,7 +88,10 @@ const kindOf = (i: boolean, j: boolean): number => (i !== j ? 2 : i ? 0 : 1);
 function pairReaders(layers: Layers, prefix: string): Value {
   const readers = ["11", "22", "12"].map((pair) => layers.tensors.get(`${prefix}.att_weight${pair}`));
   const width = readers[0]?.length ?? 0;
-  const columns = Float32Array.from({ length: width * 3 }, (_, i) => readers[i % 3]?.[Math.floor(i / 3)] ?? 0);
+  const columns = Float32Array.from(
+    { length: width * 3 },
+    (_, i) => readers[i % 3]?.[Math.floor(i / 3)] ?? 0,
+  );
   return layers.graph.constant(`${prefix}.att_weights`, divided(columns, meetingTemperature), [width, 3]);
 }
 

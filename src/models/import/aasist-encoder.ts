@@ -26,10 +26,15 @@ function frontEnd(layers: Layers, audio: Value): Value {
   const bank = graph.constant("sinc", sincBank(), [count, 1, taps]);
   const bands = graph.op("Conv", [graph.op("Unsqueeze", [audio, graph.ints([1])]), bank]);
   const image = graph.op("Abs", [graph.op("Unsqueeze", [bands, graph.ints([1])])]);
-  const pooled = graph.op("MaxPool", [image], { kernel_shape: [pooling, pooling], strides: [pooling, pooling] });
+  const pooled = graph.op("MaxPool", [image], {
+    kernel_shape: [pooling, pooling],
+    strides: [pooling, pooling],
+  });
   const { scale, shift } = layers.norm("first_bn");
   const scaled = graph.op("Mul", [pooled, layers.vector("first_bn.scale", Float32Array.from(scale))]);
-  return graph.op("Selu", [graph.op("Add", [scaled, layers.vector("first_bn.shift", Float32Array.from(shift))])]);
+  return graph.op("Selu", [
+    graph.op("Add", [scaled, layers.vector("first_bn.shift", Float32Array.from(shift))]),
+  ]);
 }
 
 /** The published code computes a norm and an activation of `x` first and then drops them: they are not here. */

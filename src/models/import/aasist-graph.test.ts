@@ -30,7 +30,10 @@ async function open(t: TestContext, weights: Weights, sizes: AasistSizes, window
   t.after(() => rm(folder, { recursive: true }));
   const graph = aasistGraph(await readTensors(weights, aasistShapes(sizes)), sizes, window);
   const [file = ""] = await writeModel(graph, folder);
-  const session = await InferenceSession.create(join(folder, file), { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const session = await InferenceSession.create(join(folder, file), {
+    intraOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
   t.after(() => session.release());
   return session;
 }
@@ -86,8 +89,11 @@ describe("the AASIST graph", () => {
     for (const hz of [500, 1000, 3000, 6000]) {
       const gains = Array.from({ length: 70 }, (_, band) => gain(band, hz));
       const loudest = gains.indexOf(Math.max(...gains));
-      const centre = (700 * (10 ** (((loudest + 0.5) * 2595 * Math.log10(1 + 8000 / 700)) / 70 / 2595) - 1));
-      assert.ok(Math.abs(centre - hz) < 0.04 * hz + 40, `${hz} Hz is loudest in band ${loudest}, around ${centre} Hz`);
+      const centre = 700 * (10 ** (((loudest + 0.5) * 2595 * Math.log10(1 + 8000 / 700)) / 70 / 2595) - 1);
+      assert.ok(
+        Math.abs(centre - hz) < 0.04 * hz + 40,
+        `${hz} Hz is loudest in band ${loudest}, around ${centre} Hz`,
+      );
     }
   });
 
@@ -99,9 +105,13 @@ describe("the AASIST graph", () => {
       message: `the checkpoint has no tensor ${key}`,
     });
     const bent = new Map(tensors).set(key, { shape: [6, 7], data: new Float32Array(42) });
-    await assert.rejects(readTensors(weightsOf(bent), shapes), { message: `${key} has shape [6, 7], not [6, 6]` });
+    await assert.rejects(readTensors(weightsOf(bent), shapes), {
+      message: `${key} has shape [6, 7], not [6, 6]`,
+    });
     const wild = new Map(tensors).set(key, { shape: [6, 6], data: new Float32Array(36).fill(NaN) });
-    await assert.rejects(readTensors(weightsOf(wild), shapes), { message: `${key} holds a value that is not finite` });
+    await assert.rejects(readTensors(weightsOf(wild), shapes), {
+      message: `${key} holds a value that is not finite`,
+    });
   });
 
   it("takes its sizes from the tensors, and refuses those of neither published model", () => {
@@ -116,23 +126,37 @@ describe("the AASIST graph", () => {
   });
 
   for (const name of ["AASIST", "AASIST-L"]) {
-    it(`gives the published code's outputs with the published weights of ${name}`, { skip: withoutFixture("aasist") }, async (t) => {
-      const from = (file: string): string => join(sharedFixture("aasist"), file);
-      const checkpoint = await openCheckpoint(from(`${name}.pth`));
-      t.after(() => checkpoint.close());
-      const weights = checkpoint.stateDict();
-      const session = await open(t, weights, sizesOf(weights, variantOf(weights).keep), aasistWindow);
-      const clips = await readFloats(from("clips.npy"));
-      const expected = await readFloats(from(`${name}.expected_logits.npy`));
-      const expectedHidden = await readFloats(from(`${name}.expected_last_hidden.npy`));
-      assert.deepEqual([clips.shape, expected.shape], [[10, aasistWindow], [10, 2]]);
-      const { logits, hidden } = await session.run({ audio: new Tensor("float32", clips.data, [...clips.shape]) });
-      const differences = [
-        greatestDifference(logits?.data, expected.data),
-        greatestDifference(hidden?.data, expectedHidden.data),
-      ];
-      t.diagnostic(`greatest differences: logits ${String(differences[0])}, hidden ${String(differences[1])}`);
-      for (const difference of differences) assert.ok(difference < 1e-4, String(difference));
-    });
+    it(
+      `gives the published code's outputs with the published weights of ${name}`,
+      { skip: withoutFixture("aasist") },
+      async (t) => {
+        const from = (file: string): string => join(sharedFixture("aasist"), file);
+        const checkpoint = await openCheckpoint(from(`${name}.pth`));
+        t.after(() => checkpoint.close());
+        const weights = checkpoint.stateDict();
+        const session = await open(t, weights, sizesOf(weights, variantOf(weights).keep), aasistWindow);
+        const clips = await readFloats(from("clips.npy"));
+        const expected = await readFloats(from(`${name}.expected_logits.npy`));
+        const expectedHidden = await readFloats(from(`${name}.expected_last_hidden.npy`));
+        assert.deepEqual(
+          [clips.shape, expected.shape],
+          [
+            [10, aasistWindow],
+            [10, 2],
+          ],
+        );
+        const { logits, hidden } = await session.run({
+          audio: new Tensor("float32", clips.data, [...clips.shape]),
+        });
+        const differences = [
+          greatestDifference(logits?.data, expected.data),
+          greatestDifference(hidden?.data, expectedHidden.data),
+        ];
+        t.diagnostic(
+          `greatest differences: logits ${String(differences[0])}, hidden ${String(differences[1])}`,
+        );
+        for (const difference of differences) assert.ok(difference < 1e-4, String(difference));
+      },
+    );
   }
 });

@@ -17,9 +17,19 @@ export function aasistGraph(tensors: Tensors, sizes: AasistSizes, window = aasis
   const layers = new Layers(graph, tensors);
   const features = encode(layers, graph.input("audio", "float32", ["batch", window]));
   const [keepSpectral, keepTemporal, keepMet] = sizes.keep;
-  const spectral = pool(layers, attend(layers, spectralOf(layers, features, sizes), "GAT_layer_S"), keepSpectral, "pool_S");
+  const spectral = pool(
+    layers,
+    attend(layers, spectralOf(layers, features, sizes), "GAT_layer_S"),
+    keepSpectral,
+    "pool_S",
+  );
   const time = temporalNodes(window);
-  const temporal = pool(layers, attend(layers, temporalOf(layers, features, sizes, time), "GAT_layer_T"), keepTemporal, "pool_T");
+  const temporal = pool(
+    layers,
+    attend(layers, temporalOf(layers, features, sizes, time), "GAT_layer_T"),
+    keepTemporal,
+    "pool_T",
+  );
   const [one, two] = (["1", "2"] as const).map((name) =>
     branch(layers, { temporal, spectral, master: layers.tensor(`master${name}`) }, keepMet, name),
   );

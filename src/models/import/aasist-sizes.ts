@@ -67,7 +67,9 @@ export function aasistShapes(sizes: AasistSizes): ReadonlyMap<string, readonly n
       ...attention(`GAT_layer_${axis}`, width, nodeWidth),
       ...linear(`pool_${axis}.proj`, nodeWidth, 1),
     ]),
-    ...meetings.flatMap((name) => meeting(`HtrgGAT_layer_${name}`, name.endsWith("1") ? nodeWidth : hiddenWidth, hiddenWidth)),
+    ...meetings.flatMap((name) =>
+      meeting(`HtrgGAT_layer_${name}`, name.endsWith("1") ? nodeWidth : hiddenWidth, hiddenWidth),
+    ),
     ...["hS1", "hT1", "hS2", "hT2"].flatMap((pool) => linear(`pool_${pool}.proj`, hiddenWidth, 1)),
     ...linear("out_layer", 5 * hiddenWidth, 2),
   ]);
@@ -75,7 +77,8 @@ export function aasistShapes(sizes: AasistSizes): ReadonlyMap<string, readonly n
 
 type Entry = [string, readonly number[]];
 
-const norm = (prefix: string, width: number): Entry[] => batchNormKeys.map((key) => [`${prefix}.${key}`, [width]]);
+const norm = (prefix: string, width: number): Entry[] =>
+  batchNormKeys.map((key) => [`${prefix}.${key}`, [width]]);
 
 const linear = (prefix: string, from: number, to: number): Entry[] => [
   [`${prefix}.weight`, [to, from]],
@@ -96,15 +99,22 @@ const block = (prefix: string, from: number, to: number): Entry[] => [
 
 const attention = (prefix: string, from: number, to: number): Entry[] => [
   [`${prefix}.att_weight`, [to, 1]],
-  ...["att_proj", "proj_with_att", "proj_without_att"].flatMap((name) => linear(`${prefix}.${name}`, from, to)),
+  ...["att_proj", "proj_with_att", "proj_without_att"].flatMap((name) =>
+    linear(`${prefix}.${name}`, from, to),
+  ),
   ...norm(`${prefix}.bn`, to),
 ];
 
 const meeting = (prefix: string, from: number, to: number): Entry[] => [
   ...["11", "22", "12", "M"].map((pair): Entry => [`${prefix}.att_weight${pair}`, [to, 1]]),
   ...["proj_type1", "proj_type2"].flatMap((name) => linear(`${prefix}.${name}`, from, from)),
-  ...["att_proj", "att_projM", "proj_with_att", "proj_without_att", "proj_with_attM", "proj_without_attM"].flatMap(
-    (name) => linear(`${prefix}.${name}`, from, to),
-  ),
+  ...[
+    "att_proj",
+    "att_projM",
+    "proj_with_att",
+    "proj_without_att",
+    "proj_with_attM",
+    "proj_without_attM",
+  ].flatMap((name) => linear(`${prefix}.${name}`, from, to)),
   ...norm(`${prefix}.bn`, to),
 ];

@@ -26,7 +26,10 @@ describe("an imported AASIST", () => {
     assert.equal(manifest.family, "aasist");
     assert.equal(manifest.licence, "as of the checkpoint it was imported from");
     assert.deepEqual(Object.keys(manifest.files), ["model.onnx"]);
-    assert.deepEqual([spec.rate, spec.window, spec.pad, spec.detection.hopMs], [16_000, 64_600, "tile", 1000]);
+    assert.deepEqual(
+      [spec.rate, spec.window, spec.pad, spec.detection.hopMs],
+      [16_000, 64_600, "tile", 1000],
+    );
     const [listed] = await listPacks([folder]);
     assert.ok(listed !== undefined && !("error" in listed));
     assert.equal(listed.calibrationId, undefined);
@@ -44,7 +47,11 @@ describe("an imported AASIST", () => {
   it("is the same bytes from the same weights, and another version from others", async (t) => {
     const folder = await packsFolder(t);
     const digests = [];
-    for (const [name, seed] of [["one", 5], ["two", 5], ["three", 6]] as const) {
+    for (const [name, seed] of [
+      ["one", 5],
+      ["two", 5],
+      ["three", 6],
+    ] as const) {
       await importAasist(checkpoint(t, seed), { folder, name });
       const { manifest } = await openPack(name, [folder]);
       digests.push(`${manifest.version} ${manifest.files["model.onnx"]?.sha256 ?? ""}`);

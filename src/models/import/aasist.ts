@@ -22,6 +22,8 @@ export interface ImportedPack {
   readonly folder: string;
   /** Which model it is, and whether its weights are the published ones. */
   readonly what: string;
+  /** The file without which it cannot judge a voice. */
+  readonly lacks?: string;
 }
 
 /** The published weights, by the digest of their tensors. */

@@ -15,7 +15,10 @@ export const batchNormKeys = ["weight", "bias", "running_mean", "running_var"] a
 /** What the batch norm under `prefix` does with the statistics it has learned. */
 export function batchNorm(tensors: Tensors, prefix: string): Affine {
   const [weight, bias, mean, variance] = batchNormKeys.map((key) => tensors.get(`${prefix}.${key}`));
-  const scale = Float64Array.from(weight ?? [], (value, i) => value / Math.sqrt((variance?.[i] ?? 0) + epsilon));
+  const scale = Float64Array.from(
+    weight ?? [],
+    (value, i) => value / Math.sqrt((variance?.[i] ?? 0) + epsilon),
+  );
   const shift = Float64Array.from(bias ?? [], (value, i) => value - (mean?.[i] ?? 0) * (scale[i] ?? 0));
   return { scale, shift };
 }

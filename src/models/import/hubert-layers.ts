@@ -62,10 +62,7 @@ export class HubertLayers {
       g.op("Transpose", [g.op("Gather", [all, g.int(which)], { axis: 2 })], { perm });
     const [q, k, v] = [part(0, [0, 2, 1, 3]), part(1, [0, 2, 3, 1]), part(2, [0, 2, 1, 3])];
     const mixed = g.op("MatMul", [g.op("Softmax", [g.op("MatMul", [q, k])], { axis: -1 }), v]);
-    const side = g.op("Reshape", [
-      g.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }),
-      g.ints([0, 0, width]),
-    ]);
+    const side = g.op("Reshape", [g.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }), g.ints([0, 0, width])]);
     return this.linear(side, `${prefix}.out_proj`);
   }
 

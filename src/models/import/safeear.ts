@@ -36,7 +36,8 @@ export async function importSafeear(folder: string, target: SafeearTarget): Prom
     const written = await writePack({ ...place, name }, description, (draft) =>
       writeGraphs(source, heard, draft),
     );
-    return { name, folder: written, what: titleOf(source) };
+    const lacks = source.detector === undefined ? { lacks: "model.ckpt" } : {};
+    return { name, folder: written, what: titleOf(source), ...lacks };
   });
 }
 

@@ -43,14 +43,23 @@ describe("ONNX graphs", () => {
     const { y } = await session.run({ x });
     // With zeros at both ends, at every second place: x[i−1] + 2x[i] − x[i+1], of which the first is 0 + 2 − 2.
     assert.deepEqual([...(y?.data ?? [])], [0, 4, 8, 12]);
-    const negative = await session.run({ x: new Tensor("float32", Float32Array.of(-1, 0, 0, 0, 0, 0, 0, 0), [1, 1, 8]) });
+    const negative = await session.run({
+      x: new Tensor("float32", Float32Array.of(-1, 0, 0, 0, 0, 0, 0, 0), [1, 1, 8]),
+    });
     assert.deepEqual([...(negative["y"]?.data ?? [])], [-1, 0, 0, 0]);
-    assert.deepEqual(session.inputMetadata[0], { name: "x", isTensor: true, type: "float32", shape: ["batch", 1, 8] });
+    assert.deepEqual(session.inputMetadata[0], {
+      name: "x",
+      isTensor: true,
+      type: "float32",
+      shape: ["batch", 1, 8],
+    });
   });
 
   it("name the outputs of operators that have several", async () => {
     const g = new Graph("top");
-    const { indices } = g.ops("TopK", [g.input("x", "float32", [4]), g.ints([2])], ["values", "indices"], { axis: 0 });
+    const { indices } = g.ops("TopK", [g.input("x", "float32", [4]), g.ints([2])], ["values", "indices"], {
+      axis: 0,
+    });
     g.output("best", indices, "int64", [2]);
     const { session } = await open(g);
     const { best } = await session.run({ x: new Tensor("float32", Float32Array.of(3, 9, 1, 4), [4]) });
@@ -86,7 +95,9 @@ describe("ONNX graphs", () => {
       y = g.op("MatMul", [y, g.constant(`w${i}`, { type: "float32", load }, [64, 64])]);
     }
     g.output("y", g.op("Add", [y, g.constant("small", ramp(64), [64])]), "float32", [1, 64]);
-    const { target, files, session } = await open(g, { external: { file: "weights.bin", thresholdBytes: 1024 } });
+    const { target, files, session } = await open(g, {
+      external: { file: "weights.bin", thresholdBytes: 1024 },
+    });
     assert.deepEqual(files, ["model.onnx", "weights.bin"]);
     assert.equal((await stat(join(target, "weights.bin"))).size, 3 * 64 * 64 * 4);
     assert.ok((await stat(join(target, "model.onnx"))).size < 2048);
@@ -106,7 +117,9 @@ describe("ONNX graphs", () => {
     const digest = async (graph: Graph): Promise<string> => {
       const target = join(folder, String(written++));
       await writeModel(graph, target, { metadata: { b: "2", a: "1" } });
-      return createHash("sha256").update(await readFile(join(target, "model.onnx"))).digest("hex");
+      return createHash("sha256")
+        .update(await readFile(join(target, "model.onnx")))
+        .digest("hex");
     };
     const first = await digest(smallGraph());
     assert.equal(await digest(smallGraph()), first);

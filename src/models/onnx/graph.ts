@@ -158,7 +158,9 @@ export class Graph {
 
 function checkSize(name: string, data: TensorData, shape: readonly number[]): void {
   if (data.length === sizeOf(shape)) return;
-  throw new Error(`constant ${name} has ${data.length} elements, its shape [${shape.join(", ")}] ${sizeOf(shape)}`);
+  throw new Error(
+    `constant ${name} has ${data.length} elements, its shape [${shape.join(", ")}] ${sizeOf(shape)}`,
+  );
 }
 
 function missing(type: string): never {
@@ -171,7 +173,10 @@ const valueInfo = (name: string, type: ElementType, shape: readonly Dimension[])
     type: {
       value: {
         case: "tensorType",
-        value: { elemType: dataTypes[type], shape: { dim: shape.map((size) => ({ value: dimension(size) })) } },
+        value: {
+          elemType: dataTypes[type],
+          shape: { dim: shape.map((size) => ({ value: dimension(size) })) },
+        },
       },
     },
   });

@@ -47,7 +47,8 @@ export function elementTypeOf(data: TensorData): ElementType {
 }
 
 /** The product of `shape`; 1 for a scalar's empty one. */
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+export const sizeOf = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
 
 /** The bytes that a tensor takes in a model. */
 export const byteLengthOf = (type: ElementType, shape: readonly number[]): number =>

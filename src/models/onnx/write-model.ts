@@ -33,7 +33,11 @@ const alignment = 4096;
  * Writes `graph` into `folder`, which is made where it is missing, and gives the names of the files written, the model
  * first. The same graph gives the same bytes. Throws where a deferred constant is not what it was declared to be.
  */
-export async function writeModel(graph: Graph, folder: string, options: WriteOptions = {}): Promise<string[]> {
+export async function writeModel(
+  graph: Graph,
+  folder: string,
+  options: WriteOptions = {},
+): Promise<string[]> {
   const { file = "model.onnx", external } = options;
   await mkdir(folder, { recursive: true });
   const store = external === undefined ? undefined : new ExternalFile(folder, external);
@@ -72,16 +76,24 @@ function operatorSets(graph: Graph, opset: number): { domain: string; version: b
 }
 
 async function inline(constant: Constant): Promise<TensorProto> {
-  return create(TensorProtoSchema, { ...headerOf(constant), rawData: new Uint8Array(bytesOf(await load(constant))) });
+  return create(TensorProtoSchema, {
+    ...headerOf(constant),
+    rawData: new Uint8Array(bytesOf(await load(constant))),
+  });
 }
 
-const headerOf = ({ name, type, shape }: Constant) => ({ name, dataType: dataTypes[type], dims: shape.map(BigInt) });
+const headerOf = ({ name, type, shape }: Constant) => ({
+  name,
+  dataType: dataTypes[type],
+  dims: shape.map(BigInt),
+});
 
 async function load({ name, type, shape, load: fetch }: Constant): Promise<TensorData> {
   const data = await fetch();
   const actual = elementTypeOf(data);
   // A byte per element is what `bool` is made of.
-  if (data.length === sizeOf(shape) && (actual === type || (type === "bool" && actual === "uint8"))) return data;
+  if (data.length === sizeOf(shape) && (actual === type || (type === "bool" && actual === "uint8")))
+    return data;
   throw new Error(
     `constant ${name} should be ${type} [${shape.join(", ")}], but is ${actual} of ${data.length} elements`,
   );
