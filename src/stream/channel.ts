@@ -46,6 +46,8 @@ const longestGapPartMs = 600_000;
 /** More gaps than this in one second of a channel are not a call: each is an event that may not be dropped. */
 const maxGapsPerSecond = 100;
 
+let tracks = 0;
+
 /** These end the run of windows whatever their length: the two sides may be different moments of a call. */
 const separating: ReadonlySet<GapCause> = new Set(["paused", "discarded", "client_declared"]);
 
@@ -56,6 +58,7 @@ const separating: ReadonlySet<GapCause> = new Set(["paused", "discarded", "clien
  */
 export class Channel {
   readonly #parts: ChannelParts;
+  readonly #track = tracks++;
   readonly #ring: Ring;
   readonly #window: number;
   readonly #grid: number;
@@ -301,6 +304,7 @@ export class Channel {
       kind: "window",
       window: {
         channel,
+        track: this.#track,
         index: this.#index++,
         start: samples(start),
         end: samples(end),

@@ -84,6 +84,8 @@ export interface Quality {
 /** A stretch of one channel for a detector, on the channel's timeline at the detector's rate. */
 export interface Window {
   readonly channel: number;
+  /** Its timeline, numbered within the process: where windows of one track overlap they hold the same samples. */
+  readonly track?: number;
   /** Counts the channel's windows from 0. */
   readonly index: number;
   readonly start: Samples;
@@ -99,6 +101,8 @@ export interface Window {
   readonly quality: Quality;
   /** The detector's window length, padded by the detector's rule. Nobody's to keep: reused once the window is answered. */
   readonly samples: Float32Array;
+  /** In place of samples, then none, where the sender encoded them: stage by stage, each with its frames in order. */
+  readonly codes?: Int32Array;
 }
 
 export type Padding = "zeros" | "tile";
@@ -115,6 +119,21 @@ export interface DetectorSpec {
   readonly window: Samples;
   readonly pad: Padding;
   readonly detection: DetectionDefaults;
+  /** By which it shuffles the frames of a window, where it does so by a seed. */
+  readonly seed?: number;
+  /** What it takes in place of audio, where it takes that. */
+  readonly codes?: CodeSpec;
+}
+
+/** Audio as integers: for each frame one code of every stage. */
+export interface CodeSpec {
+  readonly stages: number;
+  /** A code is less than this. */
+  readonly choices: number;
+  /** Samples at the detector's rate for each frame. */
+  readonly frameSamples: number;
+  /** Frames of a whole window. */
+  readonly frames: number;
 }
 
 /** The tally's constants, as the pack recommends them. */
