@@ -31,6 +31,9 @@ const audio = (from: number, to: number) =>
 const gap = (length: number, cause: GapCause) =>
   ({ kind: "gap", channel: 0, length: samples(length), cause }) as const;
 
+const ofAnyTrack = (found: Found): Found =>
+  found.kind === "window" ? { ...found, window: { ...found.window, track: 0 } } : found;
+
 const windowsOf = (found: readonly Found[]): Window[] =>
   found.flatMap((item) => (item.kind === "window" ? [item.window] : []));
 const gapsOf = (found: readonly Found[]) => found.flatMap((item) => (item.kind === "gap" ? [item.gap] : []));
@@ -71,11 +74,20 @@ describe("Channel", () => {
       found.push(...track.push(gap(1600, "loss")));
       for (let i = 0; i < 2 * second; i += step)
         found.push(...track.push(audio(i, Math.min(2 * second, i + step))));
-      return [...found, ...track.flush()];
+      return [...found, ...track.flush()].map(ofAnyTrack);
     };
     const whole = run(5 * second);
     assert.ok(windowsOf(whole).length > 8);
     for (const step of [1, 7, 160, 4001]) assert.deepEqual(run(step), whole, `in steps of ${step}`);
+  });
+
+  it("numbers its timeline, as no other is numbered", () => {
+    const tracksOf = (one: Channel) =>
+      windowsOf([...one.push(audio(0, 6 * second)), ...one.flush()]).map((window) => window.track);
+    const [first, ...others] = tracksOf(channel());
+    assert.ok(others.length > 1);
+    assert.deepEqual(new Set(others), new Set([first]));
+    assert.notEqual(tracksOf(channel())[0], first);
   });
 
   it("hands over the samples of its span, and pads a short window by the pack's rule", () => {
