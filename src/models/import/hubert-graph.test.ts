@@ -11,6 +11,7 @@ import { sharedFixture, withoutFixture } from "../../../test/support/shared-fixt
 import { voice } from "../../../test/support/voice.ts";
 import { openCheckpoint } from "../checkpoint/checkpoint.ts";
 import { Malformed } from "../checkpoint/errors.ts";
+import { Global, Inert } from "../checkpoint/values.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write-model.ts";
 import { hubertGraph, type HubertParts } from "./hubert-graph.ts";
@@ -143,6 +144,31 @@ describe("the heads of a HuBERT", () => {
     assert.equal(hubertHeads(settings({ encoder_attention_heads: 4 }), 48), 4);
     assert.equal(hubertHeads(settings({}), 768), 12);
     assert.equal(hubertHeads(new Map([["cfg", null]]), 768), 12);
+  });
+
+  /** As omegaconf's objects stand in a checkpoint. */
+  const object = (name: string, state: readonly (readonly [string, unknown])[]): Inert => {
+    const inert = new Inert(new Global("omegaconf", name), []);
+    inert.state = new Map([["_metadata", new Map()], ["_parent", inert], ...state]);
+    return inert;
+  };
+  const node = (value: unknown): Inert => object("nodes.AnyNode", [["_val", value]]);
+  const container = (entries: object): Inert =>
+    object("dictconfig.DictConfig", [["_content", new Map(Object.entries(entries))]]);
+
+  it("are found in settings that are objects of omegaconf, as wholes and in parts", () => {
+    const rootOf = (model: unknown, task: unknown): unknown =>
+      new Map<unknown, unknown>([
+        ["args", null],
+        ["cfg", container({ model, task })],
+      ]);
+    const eight = container({ encoder_attention_heads: node(8), layer_norm_first: node(false) });
+    assert.equal(hubertHeads(rootOf(eight, container({})), 768), 8);
+    assert.equal(hubertHeads(rootOf(new Map([["encoder_attention_heads", 6]]), null), 768), 6);
+    // What omegaconf has yet to work out is no number.
+    assert.equal(hubertHeads(rootOf(container({ encoder_attention_heads: node("???") }), null), 768), 12);
+    const other = container({ normalize: node(true) });
+    assert.throws(() => hubertHeads(rootOf(eight, other), 768), /normalize/);
   });
 
   it("are refused where they do not divide its width, or are not known", () => {

@@ -30,20 +30,14 @@ export interface HubertFeatures {
  * throws Malformed on those that are unfit. Throws RangeError on a layer that the model does not have.
  */
 export function hubertGraph(parts: HubertParts, wanted: HubertFeatures): Graph {
-  const { weights, sizes, heads } = parts;
+  const { sizes } = parts;
   const { layers = [], averages = [] } = wanted;
   const deepest = checkWanted([...layers, ...averages.flat()], sizes.blocks);
   const graph = new Graph("hubert");
-  const nodes = new HubertLayers(graph, weights, hubertShapes(sizes));
-  const heard = hear(nodes, graph.input("audio", "float32", ["batch", "samples"]));
+  const audio = graph.input("audio", "float32", ["batch", "samples"]);
+  const { heard, states } = hear(graph, parts, audio, deepest);
   if (wanted.convolutions === true) {
     graph.output("convolutions", heard, "float32", ["batch", sizes.channels.at(-1) ?? 0, "frames"]);
-  }
-  let x = place(nodes, heard, sizes);
-  const states = [x];
-  for (let i = 0; i < deepest; i++) {
-    x = block(nodes, x, hubertBlock(i), heads);
-    states.push(x);
   }
   const shape = ["batch", "frames", sizes.width];
   for (const layer of layers)
@@ -52,6 +46,30 @@ export function hubertGraph(parts: HubertParts, wanted: HubertFeatures): Graph {
     graph.output(`average_${first}_${last}`, mean(graph, states, first, last), "float32", shape);
   }
   return graph;
+}
+
+/** The mean over layers `first` to `last` as a value of a graph that does more with the same `audio`; see {@link hubertGraph}. */
+export function hubertAverage(
+  graph: Graph,
+  parts: HubertParts,
+  audio: Value,
+  [first, last]: readonly [first: number, last: number],
+): Value {
+  const { states } = hear(graph, parts, audio, checkWanted([first, last], parts.sizes.blocks));
+  return mean(graph, states, first, last);
+}
+
+/** What the layers that hear the audio make of it, and layer 0 and what each of `deepest` blocks says after it. */
+function hear(graph: Graph, { weights, sizes, heads }: HubertParts, audio: Value, deepest: number) {
+  const nodes = new HubertLayers(graph, weights, hubertShapes(sizes));
+  const heard = convolve(nodes, audio);
+  let x = place(nodes, heard, sizes);
+  const states = [x];
+  for (let i = 0; i < deepest; i++) {
+    x = block(nodes, x, hubertBlock(i), heads);
+    states.push(x);
+  }
+  return { heard, states };
 }
 
 /** The deepest of the layers. */
@@ -63,7 +81,7 @@ function checkWanted(layers: readonly number[], blocks: number): number {
 }
 
 /** `[batch, samples]` → `[batch, channels, frames]`. */
-function hear(nodes: HubertLayers, audio: Value): Value {
+function convolve(nodes: HubertLayers, audio: Value): Value {
   const signal = nodes.graph.op("Unsqueeze", [audio, nodes.graph.ints([1])]);
   return hubertConvolutions.reduce((x, { stride }, i) => nodes.convolution(x, i, stride), signal);
 }

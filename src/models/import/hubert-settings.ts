@@ -30,6 +30,15 @@ function setting(root: unknown, name: string): unknown {
 }
 
 function entry(value: unknown, name: string): unknown {
-  const fields = value instanceof Inert ? value.state : value;
-  return fields instanceof Map ? fields.get(name) : undefined;
+  const state = value instanceof Inert ? value.state : value;
+  if (!(state instanceof Map)) return undefined;
+  const content: unknown = state.get("_content");
+  const fields: unknown = content instanceof Map ? content : state;
+  return fields instanceof Map ? plain(fields.get(name)) : undefined;
+}
+
+/** Settings that are omegaconf's objects have their entries as `_content`, and what is no container as a node's `_val`. */
+function plain(value: unknown): unknown {
+  const state = value instanceof Inert ? value.state : undefined;
+  return state instanceof Map && state.has("_val") ? state.get("_val") : value;
 }
