@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { bitsPerCode, packCodes, packedBytes, unpackCodes } from "./codes.ts";
-import { Draws } from "./draws.ts";
+import { Draws } from "../models/safeear/draws.ts";
 
 describe("packed codes", () => {
   it("take as many bits as the codebook asks for", () => {
