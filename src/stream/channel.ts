@@ -1,17 +1,9 @@
 import { estimateBandwidthHz } from "./bandwidth.ts";
-import { Fault } from "./errors.ts";
+import { Gaps, type Gap } from "./gaps.ts";
 import type { DetectorSpec, GapCause, Piece, Quality, Resampler, SpeechMeter, Window } from "./ports.ts";
 import { Ring } from "./ring.ts";
 import { takeBuffer } from "./window-buffers.ts";
 import { convert, type Hertz, type Samples, samples } from "./units.ts";
-
-/** A hole of one cause in a channel's timeline, at the source's clock. */
-export interface Gap {
-  readonly channel: number;
-  readonly start: Samples;
-  readonly end: Samples;
-  readonly cause: GapCause;
-}
 
 /** What a channel's audio turns into, in the order of its timeline. */
 export type Found =
@@ -38,14 +30,6 @@ const provisionalMs = 100;
 const maxLossMs = 120;
 /** The same for a sender that fell silent: pauses between words must not end the run. */
 const maxSilenceMs = 1000;
-/** A gap that goes on is reported in parts: the first of this length, each later one as long as all before it, */
-const firstGapPartMs = 5000;
-/** up to this, so that one message that declares hours is not thousands of events. */
-const longestGapPartMs = 600_000;
-
-/** More gaps than this in one second of a channel are not a call: each is an event that may not be dropped. */
-const maxGapsPerSecond = 100;
-
 let tracks = 0;
 
 /** These end the run of windows whatever their length: the two sides may be different moments of a call. */
@@ -60,6 +44,7 @@ export class Channel {
   readonly #parts: ChannelParts;
   readonly #track = tracks++;
   readonly #ring: Ring;
+  readonly #gaps: Gaps;
   readonly #window: number;
   readonly #grid: number;
   #hop = 0;
@@ -67,7 +52,6 @@ export class Channel {
 
   /** Source samples consumed plus gaps: the channel's clock. */
   #clock = 0;
-  #gapTotal = 0;
   #index = 0;
   /** Where the run began; windows start at `#runStart + k · hop`. Detector rate, as all that follows. */
   #runStart = 0;
@@ -76,15 +60,10 @@ export class Channel {
   #nextProvisional: number | undefined;
   /** End of the newest window. */
   #covered = 0;
-  /** The gap that is going on, if one is. */
-  #open: { readonly since: number; start: number; end: number; readonly cause: GapCause } | undefined;
   /** Length of the present hole, all causes together and lost ones alone, in source samples. */
   #hole = 0;
   #lost = 0;
   #separated = false;
-  /** Gaps opened since `#gapsSince`. */
-  #gapsOpened = 0;
-  #gapsSince = 0;
   /** Lost stretches that a window may still overlap. */
   #losses: { start: number; end: number }[] = [];
 
@@ -93,6 +72,7 @@ export class Channel {
     this.#window = parts.spec.window;
     this.#grid = (gridMs * parts.spec.rate) / 1000;
     this.#ring = new Ring(this.#window + 2 * this.#grid);
+    this.#gaps = new Gaps(parts.channel, parts.clock);
     this.#nextGrid = this.#grid;
     this.retune(parts.hopMs, parts.minSpeechMs);
   }
@@ -103,7 +83,7 @@ export class Channel {
   }
 
   get gapTotal(): Samples {
-    return samples(this.#gapTotal);
+    return this.#gaps.total;
   }
 
   /** Takes effect from the next window on; what is undefined stays. */
@@ -126,7 +106,7 @@ export class Channel {
   /** Scores what has not been scored yet, now; the run goes on. */
   finalize(): Found[] {
     const found: Found[] = [];
-    this.#closeGap(found);
+    report(this.#gaps.close(), found);
     this.#tail(found);
     return found;
   }
@@ -134,7 +114,7 @@ export class Channel {
   /** Ends the run here without a gap: what follows is somebody else. */
   separate(): Found[] {
     const found: Found[] = [];
-    this.#closeGap(found);
+    report(this.#gaps.close(), found);
     this.#endRun(found);
     this.#separated = true;
     return found;
@@ -143,14 +123,14 @@ export class Channel {
   /** Ends the timeline. */
   flush(): Found[] {
     const found: Found[] = [];
-    this.#closeGap(found);
+    report(this.#gaps.close(), found);
     this.#endRun(found);
     return found;
   }
 
   #audio(block: Float32Array, found: Found[]): void {
     const { rate, clock, resampler } = this.#parts;
-    this.#closeGap(found);
+    report(this.#gaps.close(), found);
     if (this.#separated) this.#startRun();
     else if (this.#hole > 0) this.#fillHole(found);
     this.#clock += (block.length * clock) / rate;
@@ -159,9 +139,8 @@ export class Channel {
 
   #gap(length: Samples, cause: GapCause, found: Found[]): void {
     if (length === 0) return;
-    this.#openGap(length, cause, found);
+    report(this.#gaps.add(this.clock, length, cause), found);
     this.#clock += length;
-    this.#gapTotal += length;
     if (this.#separated) return;
     this.#hole += length;
     if (cause !== "dtx") this.#lost += length;
@@ -170,46 +149,6 @@ export class Channel {
       this.#endRun(found);
       this.#separated = true;
     }
-  }
-
-  #openGap(length: number, cause: GapCause, found: Found[]): void {
-    if (this.#open?.cause !== cause) {
-      this.#closeGap(found);
-      this.#countGap();
-      this.#open = { since: this.#clock, start: this.#clock, end: this.#clock, cause };
-    }
-    const open = this.#open;
-    open.end += length;
-    for (let part = this.#gapPart(open); open.end - open.start > part; part = this.#gapPart(open)) {
-      this.#report(open.start, open.start + part, cause, found);
-      open.start += part;
-    }
-  }
-
-  #gapPart({ since, start }: { readonly since: number; readonly start: number }): number {
-    const perMs = this.#parts.clock / 1000;
-    return Math.min(Math.max(start - since, firstGapPartMs * perMs), longestGapPartMs * perMs);
-  }
-
-  #countGap(): void {
-    if (this.#clock - this.#gapsSince > this.#parts.clock) {
-      this.#gapsSince = this.#clock;
-      this.#gapsOpened = 0;
-    }
-    if (++this.#gapsOpened > maxGapsPerSecond) {
-      throw new Fault("undecodable_audio", `more than ${maxGapsPerSecond} gaps in a second`);
-    }
-  }
-
-  #closeGap(found: Found[]): void {
-    const gap = this.#open;
-    this.#open = undefined;
-    if (gap !== undefined && gap.end > gap.start) this.#report(gap.start, gap.end, gap.cause, found);
-  }
-
-  #report(start: number, end: number, cause: GapCause, found: Found[]): void {
-    const { channel } = this.#parts;
-    found.push({ kind: "gap", gap: { channel, start: samples(start), end: samples(end), cause } });
   }
 
   /** A short hole stays in its place in time, silent. */
@@ -330,6 +269,10 @@ export class Channel {
       lossRatio: lost / (end - start),
     };
   }
+}
+
+function report(gaps: readonly Gap[], found: Found[]): void {
+  for (const gap of gaps) found.push({ kind: "gap", gap });
 }
 
 /** Repeats the first `period` samples at `at`. */
