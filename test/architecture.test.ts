@@ -35,6 +35,9 @@ const sources = ["src", "clients/node"]
   )
   .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.endsWith(".d.ts"));
 
+/** Entries of processes of their own: of windows for the pool, and of whole recordings. */
+const inferenceProcesses = ["src/models/onnx-worker.ts", "src/models/whole/whole-worker.ts"];
+
 const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
 
 function importsOf(file: string): string[] {
@@ -85,22 +88,22 @@ describe("architecture", () => {
     }
   });
 
-  it("only the inference worker loads ONNX Runtime", () => {
+  it("only inference processes load ONNX Runtime", () => {
     const users = sources.filter((file) => packages(file).includes("onnxruntime-node"));
-    assert.deepEqual(users, ["src/models/onnx-worker.ts"]);
+    assert.deepEqual(users, inferenceProcesses);
   });
 
   it("only the configuration reads the environment, and only the CLI ends the process", () => {
     const readers = sources.filter((file) => /\bprocess\.env\b/.test(textOf(file)));
     // A worker's parent reads nothing in it, but hands it on with the libraries' folder added.
-    const known = ["src/server/config.ts", "src/models/worker.ts"];
+    const known = ["src/server/config.ts", "src/models/worker.ts", "src/models/whole/whole-process.ts"];
     assert.deepEqual(
       readers.filter((file) => !known.includes(file)),
       [],
     );
     const enders = sources.filter((file) => /\bprocess\.exit\(/.test(textOf(file)));
     assert.deepEqual(
-      enders.filter((file) => !file.startsWith("src/cli/") && file !== "src/models/onnx-worker.ts"),
+      enders.filter((file) => !file.startsWith("src/cli/") && !inferenceProcesses.includes(file)),
       [],
     );
   });
