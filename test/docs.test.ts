@@ -44,11 +44,13 @@ import { closeCodes } from "../src/server/websocket/close-codes.ts";
 import { createJsonDialect } from "../src/server/websocket/dialect.ts";
 import { toJson, toSnakeCase } from "../src/server/wire-json.ts";
 import { annotationKinds } from "../src/stream/commands.ts";
-import { opusRates, pcmRates } from "../src/stream/decode-format.ts";
+import { codeHeaderBytes } from "../src/stream/code-window.ts";
+import { codesRate, opusRates, pcmRates } from "../src/stream/decode-format.ts";
 import { faultCodes, faults } from "../src/stream/errors.ts";
 import { eventKinds } from "../src/stream/events.ts";
-import { encodings } from "../src/stream/ports.ts";
+import { codesEncoding, encodings } from "../src/stream/ports.ts";
 import { millis } from "../src/stream/units.ts";
+import { codeMessage } from "./support/code-windows.ts";
 import {
   anchors,
   blocks,
@@ -391,6 +393,25 @@ describe("docs/protocol.md", () => {
       assert.deepEqual(rates("opus"), [...opusRates]);
     });
 
+    it("describes the header of a window of codes, and the encoding that has it", () => {
+      const text = section(protocol, "Private mode");
+      assert.deepEqual(
+        table(text, "bytes").map(([bytes, type, field]) => [bytes, type, spans(field)[0]]),
+        [
+          ["0", "u8", "version"],
+          ["1–4", "u32", "index"],
+          ["5–12", "u64", "start_sample"],
+          ["13–14", "u16", "speech_ms"],
+          ["15–16", "u16", "frames"],
+        ],
+      );
+      const [, ...last] = codeMessage(258, { start: 772, speechMs: 1286 });
+      assert.deepEqual(last.slice(0, 16), [0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 3, 4, 5, 6, 0, 202]);
+      assert.ok(text.includes(`\`${codesEncoding}\``));
+      assert.ok(text.includes(`is ${codesRate}`));
+      assert.ok(text.includes(`${(codeMessage(0).length - codeHeaderBytes).toLocaleString("en")} bytes`));
+    });
+
     it("describes the packet header, of which gRPC has the fields that say something", () => {
       const fields = table(section(audio, "The header of `sequenced`"), "bytes").map(
         (row) => spans(row[2])[0],
@@ -441,6 +462,7 @@ describe("docs/protocol.md", () => {
       } as const;
       const view = toDetectView({
         model: "m",
+        seed: 1,
         channels: [{ ...channel, windows: [{ ...window, verdict: "spoof", reason: null }] }],
       });
       assert.deepEqual(sorted(leaves(toSnakeCase(view))), sorted(documented));

@@ -13,6 +13,8 @@ export type Abstention =
 export type StateReason = Abstention | "inconclusive";
 
 export type Encoding = "pcm_s16le" | "pcm_f32le" | "pcm_mulaw" | "pcm_alaw" | "opus";
+/** What a session is fed with: sound, or the codes that an edge made of it. */
+export type SourceEncoding = Encoding | "safeear_codes";
 export type Framing = "raw" | "packet" | "sequenced";
 export type Pace = "live" | "file";
 
@@ -32,7 +34,7 @@ export interface EventHead {
 }
 
 export interface AudioInForce {
-  readonly encoding: Encoding;
+  readonly encoding: SourceEncoding;
   readonly sample_rate: number;
   readonly channels: number;
   readonly channel_labels: readonly string[];
@@ -65,6 +67,8 @@ export interface ReadyEvent extends EventHead {
   readonly model: Model;
   readonly detection: DetectionInForce;
   readonly limits: Readonly<Record<string, number>>;
+  /** By which the model shuffles the frames of a window, where it does so by one. */
+  readonly seed?: number;
 }
 
 export interface Span {
@@ -153,6 +157,8 @@ export interface SummaryEvent extends EventHead {
   readonly type: "summary";
   readonly ended_by: EndedBy;
   readonly channels: readonly ChannelSummary[];
+  /** As in `ready`. */
+  readonly seed?: number;
 }
 
 export interface ErrorEvent extends EventHead {
@@ -221,4 +227,6 @@ export interface ChannelResult {
 export interface DetectResult {
   readonly model: string;
   readonly channels: readonly ChannelResult[];
+  /** As in `ready`. */
+  readonly seed?: number;
 }

@@ -3,8 +3,9 @@ import type { SessionEvent as WireEvent } from "../../src/gen/earwitness/v1/earw
 import { ErrorSchema, SessionEventSchema } from "../../src/gen/earwitness/v1/earwitness_pb.ts";
 import type { SessionEvent } from "./events.ts";
 
-/** Only an `error` leaves out what it does not say; everywhere else JSON says `null`. */
-const leavesOut: ReadonlySet<string> = new Set([ErrorSchema.typeName]);
+/** Only an `error`, and a `seed`, leaves out what it does not say; everywhere else JSON says `null`. */
+const leavesOut = (schema: DescMessage, field: DescField): boolean =>
+  schema.typeName === ErrorSchema.typeName || field.name === "seed";
 
 /**
  * A message as the object that it is in JSON: fields by the names of the .proto, enumerations by their short names in
@@ -15,7 +16,7 @@ export function toPlain(schema: DescMessage, message: Message): Record<string, u
   for (const field of schema.fields) {
     const value = toPlainField(field, Reflect.get(message, field.localName));
     if (value === undefined) continue;
-    if (value !== null || !leavesOut.has(schema.typeName)) plain[field.name] = value;
+    if (value !== null || !leavesOut(schema, field)) plain[field.name] = value;
   }
   return plain;
 }

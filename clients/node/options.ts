@@ -1,4 +1,4 @@
-import type { Encoding, EventKind, Framing, Pace } from "./events.ts";
+import type { Encoding, EventKind, Framing, Pace, SourceEncoding } from "./events.ts";
 
 export type Transport = "ws" | "grpc";
 
@@ -16,12 +16,12 @@ export interface Endpoint {
 }
 
 export interface AudioOptions {
-  readonly encoding: Encoding;
-  /** In Hz; 48,000 for Opus when absent. */
+  readonly encoding: SourceEncoding;
+  /** In Hz; 48,000 for Opus and 16,000 for codes when absent. */
   readonly sampleRate?: number;
   readonly channels: 1 | 2;
   readonly channelLabels?: readonly string[];
-  /** `packet` for Opus and `raw` for the rest when absent. */
+  /** `packet` for Opus and codes, `raw` for the rest when absent. */
   readonly framing?: Framing;
 }
 
@@ -90,7 +90,11 @@ export type Control =
 
 export interface DetectOptions {
   /** When absent the bytes are a WAV, FLAC or Ogg Opus file. */
-  readonly audio?: Pick<AudioOptions, "encoding" | "channels"> & { readonly sampleRate: number };
+  readonly audio?: {
+    readonly encoding: Encoding;
+    readonly sampleRate: number;
+    readonly channels: 1 | 2;
+  };
   readonly detection?: DetectionOptions & { readonly model?: string };
   readonly signal?: AbortSignal;
 }

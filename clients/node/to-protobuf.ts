@@ -29,7 +29,8 @@ const encodings = {
   pcm_mulaw: Encoding.PCM_MULAW,
   pcm_alaw: Encoding.PCM_ALAW,
   opus: Encoding.OPUS,
-} as const satisfies Record<names.Encoding, Encoding>;
+  safeear_codes: Encoding.SAFEEAR_CODES,
+} as const satisfies Record<names.SourceEncoding, Encoding>;
 
 const framings = {
   raw: Framing.RAW,

@@ -2,14 +2,14 @@ import type { Observable } from "rxjs";
 import type { Command, DetectionOverrides, Pace, ResultsFilter } from "../stream/commands.ts";
 import type { Fault } from "../stream/errors.ts";
 import type { SessionEvent } from "../stream/events.ts";
-import type { AudioFormat, Valve } from "../stream/ports.ts";
+import type { SourceFormat, Valve } from "../stream/ports.ts";
 
 /** A client's first message, checked: what it sends and what it wants. */
 export interface StartRequest {
   readonly sessionId?: string;
   readonly callId?: string;
   readonly pace: Pace;
-  readonly audio: AudioFormat;
+  readonly audio: SourceFormat;
   /** One per channel, in order; `channel 0` … when the client named none. */
   readonly channelLabels: readonly string[];
   readonly model?: string;

@@ -42,6 +42,8 @@ export interface Recording {
 export interface DetectOutcome {
   readonly model: string;
   readonly channels: readonly ChannelResult[];
+  /** By which the model shuffled the frames of each window, where it does so by a seed. */
+  readonly seed?: number;
 }
 
 /** What every transport sees of the server: admission, sessions, watching, recordings. Methods throw Faults. */

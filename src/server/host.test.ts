@@ -326,7 +326,12 @@ describe("a peer that is lost", () => {
 
   it("does not cut short what it asked for with its close", () => {
     const said = new Subject<EventBody>();
-    const session: Session = { events: said, tMediaMs: () => millis(0), channels: () => [] };
+    const session: Session = {
+      events: said,
+      tMediaMs: () => millis(0),
+      paceMs: () => millis(0),
+      channels: () => [],
+    };
     const { connection, host } = started({ session_id: "s" }, { parts: { createSession: () => session } });
     connection.client.next({ type: "close" });
     connection.client.error(new PeerLost("gone"));
@@ -352,6 +357,7 @@ describe("one session's fault", () => {
     const session: Session = {
       events: new Observable((s) => s.complete()),
       tMediaMs: () => millis(0),
+      paceMs: () => millis(0),
       channels: () => [],
     };
     const { connection } = started({}, { parts: { createSession: () => session } });

@@ -117,7 +117,8 @@ export class SessionHost implements Host {
     const { served, detector } = this.#model(wishes.model);
     const detection = detectionInForce(detector.spec, this.#parts.operator, wishes);
     const channels = await this.#parts.recordings.detect(recording, detector, detection, signal);
-    return { model: served.id, channels };
+    const { seed } = detector.spec;
+    return { model: served.id, channels, ...(seed === undefined ? {} : { seed }) };
   }
 
   drain(): Promise<void> {

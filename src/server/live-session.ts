@@ -1,17 +1,17 @@
 import { type Observer, Subject, Subscription } from "rxjs";
 import type { Command } from "../stream/commands.ts";
 import { Fault } from "../stream/errors.ts";
-import type { EndedBy, EventBody, ReadyBody, StateBody, SummaryBody } from "../stream/events.ts";
-import type { DetectionDefaults, Detector } from "../stream/ports.ts";
-import { override, type Session } from "../stream/session.ts";
-import { millis, samples, toMillis } from "../stream/units.ts";
+import type { EndedBy, EventBody, ReadyBody, StateBody, SummaryBody, WarningCode } from "../stream/events.ts";
+import { codesEncoding, type DetectionDefaults, type Detector } from "../stream/ports.ts";
+import { override, type Session, type Source } from "../stream/session.ts";
+import { millis, samples } from "../stream/units.ts";
 import type { ClientMessage, Connection, StartRequest } from "./connection.ts";
 import { assertDetection } from "./detection.ts";
 import { slowReader, toErrorBody } from "./fault-events.ts";
 import type { SessionSnapshot } from "./host-port.ts";
 import { IdleWatch } from "./idle-watch.ts";
-import { toWireLimits } from "./limits.ts";
 import { Outbox, type Posted } from "./outbox.ts";
+import { isPrivate, seedOf, toReady } from "./ready.ts";
 import type { Workshop } from "./session-port.ts";
 
 export interface LiveSessionParts {
@@ -48,7 +48,7 @@ export class LiveSession {
   #ending: { readonly endedBy: EndedBy; readonly fault?: Fault } | undefined;
   #summary: SummaryBody | undefined;
 
-  /** Throws the decoder's Faults; nothing is said or runs before {@link begin}. */
+  /** Throws the decoder's Faults, and the session's; nothing is said or runs before {@link begin}. */
   constructor(parts: LiveSessionParts, workshop: Workshop) {
     const { connection, detection, detector, request } = parts;
     this.#parts = parts;
@@ -65,9 +65,8 @@ export class LiveSession {
     this.#commands = commands;
     this.#session = workshop.createSession(
       {
-        format: request.audio,
+        ...this.#openSource(),
         pace: request.pace,
-        decoder: workshop.createDecoder(request.audio),
         detector,
         detection,
         valve: this.#idle.valve,
@@ -76,7 +75,7 @@ export class LiveSession {
       commands,
     );
     this.#owner = this.#createOwner();
-    this.#ready = this.#describe();
+    this.#ready = toReady(parts, workshop.limits);
   }
 
   /** Says `ready` and starts the clocks. */
@@ -87,6 +86,7 @@ export class LiveSession {
     this.#publish(this.#ready);
     const [, ...states] = this.replay();
     for (const outbox of this.#watchers.keys()) for (const state of states) outbox.offer(state);
+    if (isPrivate(this.#parts.request)) this.warn("client_speech_measure");
     if (this.#parts.detector.spec.calibrationId === undefined) {
       this.warn("uncalibrated_model");
     }
@@ -170,7 +170,7 @@ export class LiveSession {
     if (this.#ending === undefined) this.#end("peer_lost");
   }
 
-  warn(code: "draining" | "near_max_session" | "uncalibrated_model"): void {
+  warn(code: WarningCode): void {
     this.#publish({ type: "warning", code });
   }
 
@@ -221,7 +221,7 @@ export class LiveSession {
   #assertPace(moreMs: number): void {
     if (this.#parts.request.pace !== "live") return;
     const { clock, limits } = this.#workshop;
-    const aheadMs = this.#session.tMediaMs() + moreMs - (clock.now() - this.#startedAt);
+    const aheadMs = this.#session.paceMs() + moreMs - (clock.now() - this.#startedAt);
     if (aheadMs <= limits.aheadMs) return;
     throw new Fault("too_fast", "media time runs too far ahead of the time since start", {
       details: { ahead_ms: Math.round(aheadMs), limit_ms: limits.aheadMs },
@@ -259,7 +259,7 @@ export class LiveSession {
   #end(endedBy: EndedBy, fault?: Fault): void {
     if (this.#summary !== undefined) return;
     this.#ending ??= { endedBy };
-    this.#summary = { type: "summary", endedBy, channels: this.#session.channels() };
+    this.#summary = { type: "summary", endedBy, channels: this.#session.channels(), ...seedOf(this.#parts) };
     this.#subscription.unsubscribe();
     const last = [this.#summary, ...(fault === undefined ? [] : [toErrorBody(fault)])];
     const posted = last.map((body) => this.#post(body));
@@ -312,19 +312,10 @@ export class LiveSession {
     });
   }
 
-  #describe(): ReadyBody {
-    const { detector, detection, request } = this.#parts;
-    const { id, version, digest, calibrationId, rate, window } = detector.spec;
-    return {
-      type: "ready",
-      startedAt: new Date().toISOString(),
-      callId: request.callId ?? null,
-      metadata: request.metadata,
-      audio: { ...request.audio, channelLabels: request.channelLabels },
-      model: { id, version, digest, calibrationId: calibrationId ?? null },
-      detection: { windowMs: toMillis(window, rate), ...detection },
-      limits: toWireLimits(this.#workshop.limits),
-    };
+  #openSource(): Source {
+    const format = this.#parts.request.audio;
+    if (format.encoding === codesEncoding) return { format };
+    return { format, decoder: this.#workshop.createDecoder(format) };
   }
 
   #facts() {

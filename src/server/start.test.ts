@@ -53,7 +53,24 @@ describe("a start", () => {
     assert.deepEqual(format, { encoding: "opus", framing: "packet", rate: 48_000, channels: 1 });
   });
 
+  it("frames codes by packet, at the clock of the model's audio, without a rate", () => {
+    for (const said of [{}, { sample_rate: 16_000, framing: "packet" }]) {
+      const { audio: format } = parseStart({ audio: { encoding: "safeear_codes", channels: 1, ...said } });
+      assert.deepEqual(format, { encoding: "safeear_codes", framing: "packet", rate: 16_000, channels: 1 });
+    }
+  });
+
+  const codes = { encoding: "safeear_codes", channels: 1 };
   const refused: readonly (readonly [string, unknown, string, string?])[] = [
+    ["codes of two channels", { audio: { ...codes, channels: 2 } }, "unsupported_audio", "audio.channels"],
+    [
+      "codes at another rate",
+      { audio: { ...codes, sample_rate: 8000 } },
+      "unsupported_audio",
+      "audio.sample_rate",
+    ],
+    ["codes in a byte stream", { audio: { ...codes, framing: "raw" } }, "unsupported_audio", "audio.framing"],
+    ["sequenced codes", { audio: { ...codes, framing: "sequenced" } }, "unsupported_audio", "audio.framing"],
     ["nothing", undefined, "bad_message"],
     ["a list", [], "bad_message"],
     ["version 2", { audio, version: 2 }, "bad_message", "version"],

@@ -5,10 +5,10 @@ import {
   type DetectionOverrides,
   type ResultsFilter,
 } from "../stream/commands.ts";
-import { checkFormat } from "../stream/decode-format.ts";
+import { checkSource, codesRate } from "../stream/decode-format.ts";
 import { Fault } from "../stream/errors.ts";
 import { eventKinds } from "../stream/events.ts";
-import type { AudioFormat } from "../stream/ports.ts";
+import { codesEncoding, type SourceFormat } from "../stream/ports.ts";
 import type { StartRequest } from "./connection.ts";
 import { defaultLimits } from "./limits.ts";
 
@@ -50,7 +50,7 @@ const results = z.object({
 
 const audio = z.object({
   encoding: z.string().max(64),
-  /** Opus has one clock, so it need not be said. */
+  /** Opus has one clock, and so have codes: it need not be said. */
   sample_rate: z.number().optional(),
   channels: z.number(),
   channel_labels: z.array(label).max(2).optional(),
@@ -143,13 +143,19 @@ export function parseDetection(said: unknown): DetectionOverrides & { readonly m
   return { ...(model === undefined ? {} : { model }), ...toOverrides(rest) };
 }
 
-function toFormat({ encoding, framing, sample_rate, channels }: z.infer<typeof audio>): AudioFormat {
-  const rate = sample_rate ?? (encoding === "opus" ? 48_000 : undefined);
+/** Of encodings that have but one clock. */
+const onlyRates: ReadonlyMap<string, number> = new Map([
+  ["opus", 48_000],
+  [codesEncoding, codesRate],
+]);
+
+function toFormat({ encoding, framing, sample_rate, channels }: z.infer<typeof audio>): SourceFormat {
+  const rate = sample_rate ?? onlyRates.get(encoding);
   if (rate === undefined) {
     throw new Fault("bad_message", "audio.sample_rate: is missing", inReplyTo("start", "audio.sample_rate"));
   }
   try {
-    return checkFormat({ encoding, framing, rate, channels });
+    return checkSource({ encoding, framing, rate, channels });
   } catch (reason) {
     const { code, message, details } = Fault.from(reason);
     const field = `audio.${String(details?.["field"] ?? "encoding")}`;

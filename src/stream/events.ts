@@ -1,5 +1,5 @@
 import type { FaultCode } from "./errors.ts";
-import type { AudioFormat, DetectionDefaults, GapCause } from "./ports.ts";
+import type { DetectionDefaults, GapCause, SourceFormat } from "./ports.ts";
 import type { Millis, Samples } from "./units.ts";
 
 /*
@@ -127,7 +127,7 @@ export interface ReadyBody {
   readonly startedAt: string;
   readonly callId: string | null;
   readonly metadata: Readonly<Record<string, unknown>>;
-  readonly audio: AudioFormat & { readonly channelLabels: readonly string[] };
+  readonly audio: SourceFormat & { readonly channelLabels: readonly string[] };
   readonly model: {
     readonly id: string;
     readonly version: string;
@@ -136,6 +136,8 @@ export interface ReadyBody {
   };
   readonly detection: DetectionDefaults & { readonly windowMs: number };
   readonly limits: Readonly<Record<string, number>>;
+  /** By which the model shuffles the frames of a window, where it does so here and by a seed. */
+  readonly seed?: number;
 }
 
 export type EndedBy = "close" | "idle" | "limit" | "drain" | "peer_lost" | "fault";
@@ -161,6 +163,8 @@ export interface SummaryBody {
   readonly type: "summary";
   readonly endedBy: EndedBy;
   readonly channels: readonly ChannelSummary[];
+  /** As in {@link ReadyBody}. */
+  readonly seed?: number;
 }
 
 export interface ErrorBody {

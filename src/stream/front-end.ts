@@ -23,7 +23,23 @@ export type Item =
       readonly start: Samples;
     };
 
-export interface FrontEndParts {
+/** Commands in, items out, synchronously: what lies between a session's messages and its windows. */
+export interface FrontEnd {
+  /** Media time so far: the channel that is furthest. */
+  readonly tMediaMs: Millis;
+  /** Media time as admission counts it. */
+  readonly paceMs: Millis;
+  /** A channel's timeline so far and the gaps in it, at the source's clock. */
+  audioOf(channel: number): { readonly clock: Samples; readonly gaps: Samples };
+  /** Throws Faults for messages that it cannot take. */
+  apply(command: Command): readonly Item[];
+  /** Ends the timelines. */
+  flush(): readonly Item[];
+  /** Idempotent. */
+  close(): void;
+}
+
+export interface AudioFrontEndParts {
   readonly decoder: Decoder;
   readonly clock: Hertz;
   readonly channels: 1 | 2;
@@ -34,8 +50,8 @@ export interface FrontEndParts {
   readonly createMeter: () => SpeechMeter;
 }
 
-/** decode → resample → measure → window for every channel of a session: commands in, items out, synchronously. */
-export class FrontEnd {
+/** decode → resample → measure → window for every channel of a session. */
+export class AudioFrontEnd implements FrontEnd {
   readonly #decoder: Decoder;
   readonly #clock: Hertz;
   /** The detector's. */
@@ -43,7 +59,15 @@ export class FrontEnd {
   readonly #channels: readonly Channel[];
   #paused = false;
 
-  constructor({ decoder, clock, channels, spec, createResampler, createMeter, ...tuning }: FrontEndParts) {
+  constructor({
+    decoder,
+    clock,
+    channels,
+    spec,
+    createResampler,
+    createMeter,
+    ...tuning
+  }: AudioFrontEndParts) {
     this.#decoder = decoder;
     this.#clock = clock;
     this.#rate = spec.rate;
@@ -62,9 +86,12 @@ export class FrontEnd {
     );
   }
 
-  /** Media time so far: the channel that is furthest. */
   get tMediaMs(): Millis {
     return millis(Math.max(...this.#channels.map((channel) => toMillis(channel.clock, this.#clock))));
+  }
+
+  get paceMs(): Millis {
+    return this.tMediaMs;
   }
 
   audioOf(channel: number): { readonly clock: Samples; readonly gaps: Samples } {
@@ -96,7 +123,6 @@ export class FrontEnd {
     return [...this.#push(this.#decoder.flush()), ...this.#channels.flatMap((channel) => channel.flush())];
   }
 
-  /** Idempotent. */
   close(): void {
     this.#decoder.close();
   }

@@ -1,7 +1,12 @@
 import type { Hertz, Samples } from "./units.ts";
 
+/** Encodings of sound. */
 export const encodings = ["pcm_s16le", "pcm_f32le", "pcm_mulaw", "pcm_alaw", "opus"] as const;
 export type Encoding = (typeof encodings)[number];
+
+/** The encoding of a sender who keeps the sound: windows of integers. */
+export const codesEncoding = "safeear_codes";
+export const sourceEncodings = [...encodings, codesEncoding] as const;
 
 export const framings = ["raw", "packet", "sequenced"] as const;
 export type Framing = (typeof framings)[number];
@@ -14,6 +19,16 @@ export interface AudioFormat {
   readonly rate: Hertz;
   readonly channels: 1 | 2;
 }
+
+/** What a client declares that turns its audio into codes itself: a message is a window. */
+export interface CodesFormat {
+  readonly encoding: typeof codesEncoding;
+  readonly framing: "packet";
+  readonly rate: Hertz;
+  readonly channels: 1;
+}
+
+export type SourceFormat = AudioFormat | CodesFormat;
 
 export const gapCauses = [
   "loss",

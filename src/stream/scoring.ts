@@ -174,7 +174,11 @@ function silent(window: Window, at: number): Entry {
 const noSound = new Float32Array(0);
 
 /** A settled window may wait long for its turn behind one that hangs, and its samples are a quarter of a megabyte. */
-const withoutSound = (window: Window): Window => ({ ...window, samples: noSound });
+function withoutSound(window: Window): Window {
+  const kept: { -readonly [Field in keyof Window]: Window[Field] } = { ...window, samples: noSound };
+  delete kept.codes;
+  return kept;
+}
 
 function channelOf(item: Item): number {
   switch (item.kind) {

@@ -1,18 +1,30 @@
 import { concat, defer, finalize, map, Observable, of, type OperatorFunction } from "rxjs";
+import { CodeFrontEnd } from "./code-front-end.ts";
 import type { Command, DetectionOverrides, Pace } from "./commands.ts";
+import { Fault } from "./errors.ts";
 import type { ChannelSummary, EventBody, ScoreBody, State } from "./events.ts";
-import { FrontEnd, type Item } from "./front-end.ts";
-import type { AudioFormat, Decoder, DetectionDefaults, Detector, Valve } from "./ports.ts";
+import { AudioFrontEnd, type FrontEnd, type Item } from "./front-end.ts";
+import type {
+  AudioFormat,
+  CodesFormat,
+  Decoder,
+  DetectionDefaults,
+  Detector,
+  DetectorSpec,
+  Valve,
+} from "./ports.ts";
 import { createResampler } from "./resample.ts";
 import { type Arrived, scoreInOrder, type Settled } from "./scoring.ts";
 import { createSpeechMeter } from "./speech.ts";
 import { Tally } from "./tally.ts";
 import { convert, type Hertz, type Millis, type Samples, samples, toMillis } from "./units.ts";
 
-export interface SessionParts {
-  readonly format: AudioFormat;
+/** What a session is fed with: sound, and who decodes it; or codes, of which there is nothing to decode. */
+export type Source =
+  { readonly format: AudioFormat; readonly decoder: Decoder } | { readonly format: CodesFormat };
+
+export type SessionParts = Source & {
   readonly pace: Pace;
-  readonly decoder: Decoder;
   readonly detector: Detector;
   /** The pack's defaults with the client's overrides applied. */
   readonly detection: DetectionDefaults;
@@ -20,7 +32,7 @@ export interface SessionParts {
   readonly valve: Valve;
   /** A monotonic clock in milliseconds, for latencies only. */
   readonly now: () => number;
-}
+};
 
 /** One session's detection, from its first byte to its last verdict. */
 export interface Session {
@@ -31,6 +43,8 @@ export interface Session {
   readonly events: Observable<EventBody>;
   /** Media time so far: the longest channel's samples consumed plus its gaps. */
   tMediaMs(): Millis;
+  /** The same as admission counts it: windows that come ready-made count as no less than the shortest hop each. */
+  paceMs(): Millis;
   /** Each channel as its summary would read now. */
   channels(): readonly ChannelSummary[];
 }
@@ -40,19 +54,10 @@ export function override(defaults: DetectionDefaults, wishes: DetectionOverrides
   return { ...defaults, ...wishes, thresholds: { ...defaults.thresholds, ...wishes.thresholds } };
 }
 
+/** Throws an `unsupported_audio` Fault for codes where the detector takes none. */
 export function createSession(parts: SessionParts, commands: Observable<Command>): Session {
-  const { decoder, detector, detection, format, now } = parts;
-  const { spec } = detector;
-  const frontEnd = new FrontEnd({
-    decoder,
-    clock: format.rate,
-    channels: format.channels,
-    spec,
-    hopMs: detection.hopMs,
-    minSpeechMs: detection.minSpeechMs,
-    createResampler,
-    createMeter: createSpeechMeter,
-  });
+  const { format, now } = parts;
+  const frontEnd = createFrontEnd(parts);
   const verdicts = new Verdicts(parts);
 
   const arrived = (items: readonly Item[]): readonly Arrived[] => {
@@ -81,6 +86,7 @@ export function createSession(parts: SessionParts, commands: Observable<Command>
   return {
     events,
     tMediaMs: () => frontEnd.tMediaMs,
+    paceMs: () => frontEnd.paceMs,
     channels: () =>
       verdicts.tallies.map((tally, channel) => {
         const { clock, gaps } = frontEnd.audioOf(channel);
@@ -88,6 +94,30 @@ export function createSession(parts: SessionParts, commands: Observable<Command>
         return { channel, ...tally.totals(), audioMs, gapMs: toMillis(gaps, format.rate) };
       }),
   };
+}
+
+function createFrontEnd(parts: SessionParts): FrontEnd {
+  const { format, detection } = parts;
+  const { spec } = parts.detector;
+  if (!("decoder" in parts)) return createCodeFrontEnd(parts.format, spec);
+  return new AudioFrontEnd({
+    decoder: parts.decoder,
+    clock: format.rate,
+    channels: format.channels,
+    spec,
+    hopMs: detection.hopMs,
+    minSpeechMs: detection.minSpeechMs,
+    createResampler,
+    createMeter: createSpeechMeter,
+  });
+}
+
+function createCodeFrontEnd({ encoding, rate }: CodesFormat, spec: DetectorSpec): FrontEnd {
+  if (spec.codes !== undefined && spec.rate === rate) return new CodeFrontEnd(spec, spec.codes);
+  throw new Fault("unsupported_audio", `audio.encoding: model ${spec.id} takes no ${encoding}`, {
+    inReplyTo: "start",
+    details: { field: "audio.encoding", value: encoding, model: spec.id },
+  });
 }
 
 /** Lists → their elements, one by one: at fifty chunks a second and stream, and most lists empty, cheaper than flattening. */

@@ -15,6 +15,7 @@ export function takeBuffer(length: number): Float32Array {
 
 /** Wipes the buffer, so that no audio outlives its use, and keeps it for the next window. */
 export function giveBuffer(buffer: Float32Array): void {
+  if (buffer.length === 0) return;
   const free = kept.get(buffer.length) ?? [];
   if (free.length >= maxKept) return;
   buffer.fill(0);

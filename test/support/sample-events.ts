@@ -33,6 +33,7 @@ export const sampleBodies: readonly EventBody[] = [
       thresholds: { suspect: 0.8, spoof: 0.95, bonafide: 0.2, suspectExit: 0.5, spoofExit: 0.75 },
     },
     limits: { max_ahead_ms: 5000, max_message_bytes: 65536 },
+    seed: 4_294_967_295,
   },
   {
     type: "score",
@@ -86,6 +87,7 @@ export const sampleBodies: readonly EventBody[] = [
   {
     type: "summary",
     endedBy: "drain",
+    seed: 0,
     channels: [
       {
         channel: 0,

@@ -27,12 +27,13 @@ export class ScriptedSession implements Session {
       );
       return () => {
         this.running = false;
-        parts.decoder.close();
+        if ("decoder" in parts) parts.decoder.close();
       };
     });
   }
 
   tMediaMs = () => millis(0);
+  paceMs = () => millis(0);
   channels = (): readonly ChannelSummary[] =>
     Array.from({ length: this.parts.format.channels }, (_, channel) => ({
       ...{ channel, state: "undecided", reason: "too_little_speech", llr: null, pSpoof: null },

@@ -9,7 +9,7 @@ import {
   Pace,
   StreamingDetectRequestSchema,
 } from "../../gen/earwitness/v1/earwitness_pb.ts";
-import { encodings } from "../../stream/ports.ts";
+import { sourceEncodings } from "../../stream/ports.ts";
 import { parseStart } from "../start.ts";
 import { createGrpcDialect } from "./dialect.ts";
 import { encodingNumbers, nameOf } from "./names.ts";
@@ -90,7 +90,7 @@ describe("the gRPC dialect", () => {
     });
   });
 
-  for (const encoding of encodings)
+  for (const encoding of sourceEncodings)
     it(`reads the encoding ${encoding}`, () => {
       const message = dialectAfter()({
         case: "config",

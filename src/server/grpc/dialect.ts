@@ -10,7 +10,7 @@ import type {
   StreamingDetectRequestSchema,
 } from "../../gen/earwitness/v1/earwitness_pb.ts";
 import { Fault } from "../../stream/errors.ts";
-import type { AudioFormat } from "../../stream/ports.ts";
+import type { SourceFormat } from "../../stream/ports.ts";
 import type { ClientMessage, Dialect } from "../connection.ts";
 import { parseAnnotate, parseResume, parseStart, parseUpdate } from "../start.ts";
 import { toWireEvent } from "./events.ts";
@@ -26,7 +26,7 @@ const headerVersion = 1;
  * only under `sequenced` framing.
  */
 export function createGrpcDialect(maxMetadataBytes?: number): Dialect<Incoming, WireEvent> {
-  let format: AudioFormat | undefined;
+  let format: SourceFormat | undefined;
   return {
     read: ({ request }) => {
       switch (request.case) {
@@ -52,7 +52,7 @@ export function createGrpcDialect(maxMetadataBytes?: number): Dialect<Incoming, 
 }
 
 /** Audio before `config` is the host's to refuse, so nothing is asked of it here. */
-function assertFraming(format: AudioFormat | undefined, inReplyTo: "audio" | "packet"): void {
+function assertFraming(format: SourceFormat | undefined, inReplyTo: "audio" | "packet"): void {
   if (format === undefined || (format.framing === "sequenced") === (inReplyTo === "packet")) return;
   const needed = format.framing === "sequenced" ? "takes packets" : "takes no packets";
   throw new Fault("bad_message", `${inReplyTo}: framing ${format.framing} ${needed}`, {

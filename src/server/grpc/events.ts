@@ -76,7 +76,11 @@ function toArm(body: EventBody): Arm {
     case "summary":
       return {
         case: "summary",
-        value: { endedBy: endedByNumbers[body.endedBy], channels: body.channels.map(toChannelSummary) },
+        value: {
+          endedBy: endedByNumbers[body.endedBy],
+          channels: body.channels.map(toChannelSummary),
+          ...given({ seed: body.seed }),
+        },
       };
     case "error":
       return { case: "error", value: toError(body) };
@@ -92,6 +96,7 @@ function toReady(body: ReadyBody) {
     model: toModel(body.model),
     detection: toDetectionInForce(body.detection),
     limits: { ...body.limits },
+    ...given({ seed: body.seed }),
   };
 }
 

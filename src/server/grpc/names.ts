@@ -21,7 +21,7 @@ import type {
   VerdictName,
   WarningCode,
 } from "../../stream/events.ts";
-import type { Encoding as EncodingName, Framing as FramingName, GapCause } from "../../stream/ports.ts";
+import type { Framing as FramingName, GapCause, SourceFormat } from "../../stream/ports.ts";
 
 /*
  * Our names and protobuf's numbers for them. Each table is total, so a name that the wire cannot say does not compile.
@@ -33,7 +33,8 @@ export const encodingNumbers = {
   pcm_mulaw: Encoding.PCM_MULAW,
   pcm_alaw: Encoding.PCM_ALAW,
   opus: Encoding.OPUS,
-} as const satisfies Record<EncodingName, Encoding>;
+  safeear_codes: Encoding.SAFEEAR_CODES,
+} as const satisfies Record<SourceFormat["encoding"], Encoding>;
 
 export const framingNumbers = {
   raw: Framing.RAW,

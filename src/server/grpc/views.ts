@@ -41,8 +41,8 @@ export function toWireModel(served: ServedModel): WireServedModel {
 }
 
 /** What was found in a recording as a protobuf message. */
-export function toWireOutcome({ model, channels }: DetectOutcome): DetectResponse {
-  return create(DetectResponseSchema, { model, channels: channels.map(toChannelResult) });
+export function toWireOutcome({ model, channels, seed }: DetectOutcome): DetectResponse {
+  return create(DetectResponseSchema, { model, channels: channels.map(toChannelResult), ...given({ seed }) });
 }
 
 const toChannelResult = ({ channel, state, reason, llr, pSpoof, speechMs, windows }: ChannelResult) => ({

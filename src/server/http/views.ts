@@ -30,6 +30,6 @@ export function toModelView(model: ServedModel) {
 }
 
 /** As `detect --json` prints it, without a file. */
-export function toDetectView({ model, channels }: DetectOutcome) {
-  return { model, channels };
+export function toDetectView({ model, channels, seed }: DetectOutcome) {
+  return { model, channels, ...(seed === undefined ? {} : { seed }) };
 }
