@@ -25,6 +25,9 @@ export const hubertConvolutions = [
   { kernel: 2, stride: 2 },
 ] as const;
 
+/** Samples from one frame to the next. */
+export const hubertHop = hubertConvolutions.reduce((product, { stride }) => product * stride, 1);
+
 /** Frames, 50 a second, that a HuBERT makes of `samples` at 16 kHz: none of fewer than 400. */
 export const hubertFrames = (samples: number): number =>
   hubertConvolutions.reduce(

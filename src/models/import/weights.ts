@@ -58,7 +58,7 @@ async function readFinite(weights: Weights, key: string): Promise<Float32Array> 
   let sum = 0;
   for (const value of data) sum += value * 0;
   if (sum === 0) return data;
-  throw new Error(`${key} holds a value that is not finite`);
+  throw new Malformed(`${key} holds a value that is not finite`);
 }
 
 function unknown(key: string): never {
