@@ -1,22 +1,31 @@
 import { availableParallelism } from "node:os";
 import { createPool, type Pool } from "../models/pool.ts";
-import { openPack } from "../models/store.ts";
+import type { FrameOrder } from "../models/safeear/permutation.ts";
+import { openPack, type Pack } from "../models/store.ts";
 import { readConfig, type Config } from "../server/config.ts";
 import { detectionInForce } from "../server/detection.ts";
 import { toSnakeCase } from "../server/wire-json.ts";
-import { Fault } from "../stream/errors.ts";
-import type { DetectionDefaults } from "../stream/ports.ts";
-import { InOrder } from "./in-order.ts";
+import type { DetectionDefaults, DetectorSpec } from "../stream/ports.ts";
+import { detectWhole } from "./detect-whole.ts";
+import { readOrder } from "./frame-order.ts";
 import { packFolders } from "./package-root.ts";
-import { Progress } from "./progress.ts";
-import { recordingTable } from "./recording-table.ts";
+import { calibrationNote, recordingTable } from "./recording-table.ts";
 import { Refusal } from "./refusal.ts";
-import { createScorer, type Scored, type Unread } from "./score-file.ts";
+import { createScorer, type Scored } from "./score-file.ts";
+import { scoreFiles } from "./score-files.ts";
 import { count } from "./table.ts";
+import type { Unread } from "./unread.ts";
+
+/** How results are printed; `safeear` also hears recordings in another way. */
+export type DetectFormat = "table" | "json" | "safeear";
 
 export interface DetectOptions {
+  /** As `--format json`. */
   readonly json?: true;
+  readonly format?: DetectFormat;
   readonly model?: string;
+  /** A seed, `identity` or `flip`. */
+  readonly shuffle?: string;
   readonly hopMs?: number;
   readonly minSpeechMs?: number;
   readonly prior?: number;
@@ -27,31 +36,49 @@ const filesPerWorker = 3;
 
 /**
  * Scores recordings and prints them in the order given; resolves to the exit status, 1 when one could not be read.
- * Throws {@link Refusal} when the model cannot be used.
+ * Throws {@link Refusal} when the model cannot be used, or not with these options.
  */
 export async function detect(files: readonly string[], options: DetectOptions): Promise<number> {
   const config = readConfig();
-  const pool = await openPool(options.model ?? config.model, config);
-  const progress = new Progress(() => describe(done, files.length, pool));
-  let done = 0;
-  let unread = 0;
-  const print = (result: Scored | Unread): void => {
-    progress.clear();
-    console.log(options.json === true ? JSON.stringify(toJson(result)) : recordingTable(result));
-    done++;
-    if ("error" in result) unread++;
-  };
+  const model = options.model ?? config.model;
+  const order = options.shuffle === undefined ? undefined : readOrder(options.shuffle);
+  if (options.format === "safeear") {
+    refuseWindowOptions(options);
+    return await detectWhole(files, { model, order }, config);
+  }
+  const pool = await openPool(model, config, order);
   try {
-    const score = createScorer(pool, inForce(config, pool, options));
-    const atOnce = Math.max(1, pool.workerPids.length) * filesPerWorker;
-    await new InOrder(atOnce, print).run(files.map((file) => () => score(file)));
+    return await detectWindows(files, options, { pool, config });
   } finally {
-    progress.close();
     await pool.close();
   }
-  if (unread > 0)
-    console.error(`earwitness: ${count(unread, "file")} of ${files.length} could not be scored`);
-  return unread > 0 ? 1 : 0;
+}
+
+async function detectWindows(
+  files: readonly string[],
+  options: DetectOptions,
+  { pool, config }: { readonly pool: Pool; readonly config: Config },
+): Promise<number> {
+  const json = options.json === true || options.format === "json";
+  const detection = inForce(config, pool, options);
+  const note = calibrationNote(pool.spec);
+  if (!json && note !== undefined) console.log(note);
+  return await scoreFiles<Scored>(files, {
+    atOnce: Math.max(1, pool.workerPids.length) * filesPerWorker,
+    score: createScorer(pool, detection),
+    print: (result) =>
+      console.log(json ? JSON.stringify(toJson(result, pool.spec)) : recordingTable(result, pool.spec)),
+    describe: (done) => `${done}, ${count(pool.stats().scored, "window")} scored`,
+  });
+}
+
+/** What is heard whole has no windows. */
+function refuseWindowOptions({ hopMs, minSpeechMs, prior }: DetectOptions): void {
+  const given = Object.entries({ "--hop-ms": hopMs, "--min-speech-ms": minSpeechMs, "--prior": prior });
+  for (const [option, value] of given) {
+    if (value !== undefined)
+      throw new Refusal(`${option} is for windows, and --format safeear hears recordings whole`);
+  }
 }
 
 function inForce(config: Config, pool: Pool, options: DetectOptions): DetectionDefaults {
@@ -64,11 +91,17 @@ function inForce(config: Config, pool: Pool, options: DetectOptions): DetectionD
   });
 }
 
-/** Starts the workers for recordings. Throws {@link Refusal} when the model cannot be used. */
-export async function openPool(model: string, config: Config): Promise<Pool> {
+/**
+ * Starts the workers for recordings, with the pack's order of frames where none is given. Throws {@link Refusal} when the
+ * model cannot be used.
+ */
+export async function openPool(model: string, config: Config, order?: FrameOrder): Promise<Pool> {
   try {
+    const pack = await openPack(model, packFolders(config.modelsDir));
+    if (order !== undefined) refuseUnordered(pack);
     return await createPool({
-      pack: await openPack(model, packFolders(config.modelsDir)),
+      pack,
+      ...(order === undefined ? {} : { order }),
       workers: Math.min(config.workers, availableParallelism()),
       providers: config.providers,
       requireGpu: config.requireGpu,
@@ -81,14 +114,14 @@ export async function openPool(model: string, config: Config): Promise<Pool> {
   }
 }
 
-const describe = (done: number, all: number, pool: Pool): string =>
-  `${done} of ${count(all, "file")}, ${count(pool.stats().scored, "window")} scored`;
+function refuseUnordered({ manifest: { id, codec, output } }: Pack): void {
+  // A tokenizer alone is refused for what it lacks.
+  if (codec?.detector === undefined && output.form !== "codes")
+    throw new Refusal(`model pack ${id} hears audio as it is: --shuffle is for the codes of SafeEar's`);
+}
 
-function toJson(result: Scored | Unread): unknown {
-  if ("error" in result) {
-    const { code, message } = Fault.from(result.error);
-    return { file: result.file, error: { code, message } };
-  }
+function toJson(result: Scored | Unread, { seed }: DetectorSpec): unknown {
+  if ("error" in result) return { file: result.file, error: result.error };
   const { file, model, channels } = result;
-  return toSnakeCase({ file, model, channels });
+  return toSnakeCase({ file, model, ...(seed === undefined ? {} : { seed }), channels });
 }

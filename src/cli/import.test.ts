@@ -75,7 +75,7 @@ describe("earwitness import", { timeout: 120_000 }, () => {
     assert.ok(made.stdout.includes(join(folder, "earwitness", "models", "mine")), made.stdout);
 
     const listed = await earwitness("models");
-    assert.match(listed.stdout, /^mine +weights-[0-9a-f]{12} +aasist +0\.4 MB +none /m);
+    assert.match(listed.stdout, /^mine +weights-[0-9a-f]{12} +aasist +0\.4 MB +not calibrated /m);
 
     const scored = await earwitness("detect", "--json", "--model", "mine", join(folder, "voice.wav"));
     assert.equal(scored.stderr, "");

@@ -1,8 +1,7 @@
 import { importAasist, type ImportedPack } from "../models/import/aasist.ts";
 import { importSafeear } from "../models/import/safeear.ts";
-import { type FrameOrder, parseOrder } from "../models/safeear/permutation.ts";
 import { readConfig } from "../server/config.ts";
-import { Refusal } from "./refusal.ts";
+import { readOrder } from "./frame-order.ts";
 
 /** What `earwitness import …` takes beside the files. */
 export interface ImportOptions {
@@ -27,14 +26,6 @@ export async function importSafeearFolder(path: string, options: SafeearOptions)
   const order = shuffle === undefined ? {} : { order: readOrder(shuffle) };
   report(await importSafeear(path, { folder: readConfig().modelsDir, ...place, ...order }));
   return 0;
-}
-
-function readOrder(text: string): FrameOrder {
-  try {
-    return parseOrder(text);
-  } catch (reason) {
-    throw new Refusal(reason instanceof Error ? reason.message : String(reason));
-  }
 }
 
 function report({ name, folder, what, lacks }: ImportedPack): void {

@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { DetectFormat, DetectOptions } from "./detect.ts";
 import { addEvaluation } from "./evaluate-command.ts";
 import type { ImportOptions, SafeearOptions } from "./import.ts";
 import { packageRoot } from "./package-root.ts";
@@ -78,17 +79,27 @@ function addServe(program: Command, finish: Finish): void {
     });
 }
 
+const detectFormats: readonly DetectFormat[] = ["table", "json", "safeear"];
+
 function addDetect(program: Command, finish: Finish): void {
   program
     .command("detect")
     .description("score recordings: WAV, FLAC and Ogg Opus, one or two channels")
     .argument("<files...>")
-    .option("--json", "one JSON object per file and line")
+    .addOption(
+      new Option("--format <name>", "how results are printed; safeear also hears each file whole")
+        .choices(detectFormats)
+        .default("table"),
+    )
+    .addOption(
+      new Option("--json", "one JSON object per file and line, as --format json").conflicts("format"),
+    )
     .option("--model <name>", "model pack (default: EARWITNESS_MODEL or `default`)")
+    .option("--shuffle <order>", "of SafeEar's frames: a seed, identity or flip (default: the pack's)")
     .option("--hop-ms <ms>", "time between windows, 250 to 5000, a multiple of 20", integer(250, 5000))
     .option("--min-speech-ms <ms>", "speech that a window needs for a verdict", integer(0, 60_000))
     .option("--prior <p>", "P(spoof) before any evidence, between 0 and 1", fraction)
-    .action(async (files: string[], options: { json?: true }) => {
+    .action(async (files: string[], options: DetectOptions) => {
       const { detect } = await import("./detect.ts");
       finish(await detect(files, options));
     });

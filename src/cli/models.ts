@@ -4,6 +4,8 @@ import { toSnakeCase } from "../server/wire-json.ts";
 import { packFolders } from "./package-root.ts";
 import { rows } from "./table.ts";
 
+type Listed = Exclude<PackListing, { readonly error: string }>;
+
 /** Prints every model pack; resolves to the exit status, 1 when one of them is broken. */
 export async function models(options: { readonly json?: true }): Promise<number> {
   const packs = await listPacks(packFolders(readConfig().modelsDir));
@@ -15,13 +17,11 @@ export async function models(options: { readonly json?: true }): Promise<number>
 
 function toRow(pack: PackListing): readonly string[] {
   if ("error" in pack) return [pack.id, `cannot be served: ${pack.error}`];
-  const { id, version, family, bytes, calibrationId, digest } = pack;
-  return [
-    id,
-    version,
-    family,
-    `${(bytes / 1e6).toFixed(1)} MB`,
-    calibrationId ?? "none",
-    digest.slice(0, 12),
-  ];
+  const { id, version, family, bytes, digest } = pack;
+  return [id, version, family, `${(bytes / 1e6).toFixed(1)} MB`, calibrationOf(pack), digest.slice(0, 12)];
+}
+
+function calibrationOf({ calibrationId, lacks }: Listed): string {
+  if (lacks !== undefined) return `scores nothing without ${lacks}`;
+  return calibrationId ?? "not calibrated";
 }

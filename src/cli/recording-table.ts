@@ -1,9 +1,11 @@
+import type { DetectorSpec } from "../stream/ports.ts";
 import type { ChannelResult, WindowResult } from "../stream/recording.ts";
-import type { Scored, Unread } from "./score-file.ts";
+import type { Scored } from "./score-file.ts";
 import { count, rows, seconds, share, signed } from "./table.ts";
+import type { Unread } from "./unread.ts";
 
 /** A recording as people read it: a line for the file, one per channel, one per window. */
-export function recordingTable(result: Scored | Unread): string {
+export function recordingTable(result: Scored | Unread, { seed }: Pick<DetectorSpec, "seed">): string {
   if ("error" in result)
     return `${result.file}\n  not scored: ${result.error.message} (${result.error.code})\n`;
   const { file, codec, rate, channels, model } = result;
@@ -13,9 +15,16 @@ export function recordingTable(result: Scored | Unread): string {
     seconds(result.seconds * 1000),
     count(channels.length, "channel"),
     `model ${model}`,
+    ...(seed === undefined ? [] : [`seed ${seed}`]),
   ];
   return [`${file}  (${facts.join(", ")})`, ...channels.map(channelTable), ""].join("\n");
 }
+
+/** For a pack that was never calibrated: what its scores are worth, and what helps. */
+export const calibrationNote = ({ id, calibrationId }: DetectorSpec): string | undefined =>
+  calibrationId === undefined
+    ? `model ${id} is not calibrated: its llr ranks recordings, how large it is says little (earwitness calibrate)\n`
+    : undefined;
 
 function channelTable(channel: ChannelResult): string {
   const state = channel.reason === null ? channel.state : `${channel.state} (${channel.reason})`;

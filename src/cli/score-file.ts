@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { readAudioFrom } from "../codec/read-audio.ts";
-import { Fault } from "../stream/errors.ts";
 import type { DetectionDefaults, Detector } from "../stream/ports.ts";
 import { detectRecording, type ChannelResult } from "../stream/recording.ts";
+import { toUnread, type Unread } from "./unread.ts";
 
 /** A recording with its verdicts. */
 export interface Scored {
@@ -14,12 +14,6 @@ export interface Scored {
   readonly rate: number;
   readonly seconds: number;
   readonly channels: readonly ChannelResult[];
-}
-
-/** A recording that could not be scored, and why. */
-export interface Unread {
-  readonly file: string;
-  readonly error: Fault;
 }
 
 /** As long as a session may be: a recording's samples are held in memory, 4 bytes each. */
@@ -41,7 +35,7 @@ export function createScorer(
       large = turn.catch(() => undefined);
       return await turn;
     } catch (reason) {
-      return { file, error: toFault(reason) };
+      return toUnread(file, reason);
     }
   };
 }
@@ -56,13 +50,4 @@ async function score(file: string, detector: Detector, detection: DetectionDefau
     seconds: (audio.channels[0]?.length ?? 0) / audio.rate,
     channels: await detectRecording(audio, detector, detection),
   };
-}
-
-/** What the file system refuses is a fault of the request; anything else that is not one is a bug. */
-function toFault(reason: unknown): Fault {
-  if (reason instanceof Fault) return reason;
-  if (reason instanceof Error && "syscall" in reason) {
-    return new Fault("undecodable_audio", reason.message, { cause: reason });
-  }
-  throw reason;
 }

@@ -23,6 +23,8 @@ export type PackListing =
       readonly version: string;
       readonly digest: string;
       readonly calibrationId: string | undefined;
+      /** What it was imported without, where nothing can be scored for that. */
+      readonly lacks?: string;
       /** Sum over the pack's files. */
       readonly bytes: number;
     }
@@ -68,6 +70,7 @@ async function listing(id: string, folder: string): Promise<PackListing> {
       version: manifest.version,
       digest: digestOf(manifest.files),
       calibrationId: manifest.calibration?.id,
+      ...(manifest.output.form === "codes" ? { lacks: manifest.output.lacks } : {}),
       bytes: Object.values(manifest.files).reduce((sum, file) => sum + file.bytes, 0),
     };
   } catch (reason) {
@@ -97,7 +100,8 @@ async function readManifest(path: string): Promise<Manifest> {
   return parseManifest(json);
 }
 
-async function verifyFile(
+/** Rejects with an Error that calls the file `what` and says how it is not the expected one. */
+export async function verifyFile(
   what: string,
   path: string,
   expected: { bytes: number; sha256: string },
@@ -114,7 +118,7 @@ async function verifyFile(
   }
 }
 
-async function isFile(path: string): Promise<boolean> {
+export async function isFile(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isFile();
   } catch {

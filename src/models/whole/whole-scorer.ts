@@ -175,7 +175,7 @@ function partsOf({ id, codec, output }: Manifest): Parts {
   }
   if (codec?.detector === undefined || output.form !== "logits") {
     throw new Error(
-      `model pack ${id} has no graphs for whole recordings, as those have that \`earwitness import safeear\` makes`,
+      `model pack ${id} has no graphs for whole recordings: \`earwitness import safeear\` makes one that has`,
     );
   }
   const { tokenizer, detector, fewest_samples, frame_samples } = codec;
