@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DetectFormat, DetectOptions } from "./detect.ts";
 import { addEvaluation } from "./evaluate-command.ts";
+import { addInspection } from "./inspect-command.ts";
 import type { ImportOptions, SafeearOptions } from "./import.ts";
 import { packageRoot } from "./package-root.ts";
 import { Refusal } from "./refusal.ts";
@@ -61,6 +62,7 @@ async function run(argv: readonly string[]): Promise<number> {
   addModels(program, finish);
   addImport(program, finish);
   addEvaluation(program, finish);
+  addInspection(program, finish);
   await program.parseAsync([...argv]);
   return status;
 }
