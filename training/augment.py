@@ -4,11 +4,13 @@ Both classes pass through the same steps with the same odds, so no step tells th
 """
 
 import numpy as np
+from scipy.signal import resample_poly
 
 from telephony import ALAW, MULAW, Opus, telephone
 from model import WINDOW
 
 RATE = 16_000
+SPEEDS = ((12, 13), (15, 16), (19, 20), (24, 25), (25, 24), (20, 19), (16, 15), (13, 12))
 opus = Opus()
 
 
@@ -89,14 +91,37 @@ def gate(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return samples * np.interp(np.arange(len(samples)), (np.arange(count) + 0.5) * step, gain).astype(np.float32)
 
 
+def subtract(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise suppression as telephones do it: bins near the quietest level of their band are turned down."""
+    size, hop = 512, 256
+    window = np.sqrt(np.hanning(size + 1)[:size]).astype(np.float32)
+    padded = np.pad(samples, (hop, size))
+    count = (len(padded) - size) // hop + 1
+    spectrum = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[::hop][:count] * window, axis=1)
+    power = np.abs(spectrum) ** 2 + 1e-12
+    floor = np.quantile(power, rng.uniform(0.05, 0.3), axis=0) * rng.uniform(1, 4)
+    gain = np.maximum(1 - floor / power, rng.choice([0, 0.01, 0.1])) ** rng.uniform(0.4, 1)
+    frames = np.fft.irfft(spectrum * gain, size, axis=1).astype(np.float32) * window
+    out = np.zeros((count + 1) * hop, np.float32)
+    out[:-hop] += frames[:, :hop].ravel()
+    out[hop:] += frames[:, hop:].ravel()
+    return out[hop : hop + len(samples)]
+
+
+def stretch(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Played up to a twelfth faster or slower, same length: other pitches, other places for a vocoder's marks."""
+    up, down = SPEEDS[rng.integers(len(SPEEDS))]
+    return tile(resample_poly(samples, up, down).astype(np.float32), len(samples))
+
+
 def line(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A telephone, Opus, or nothing."""
     kind = rng.random()
-    if kind < 0.16:
-        return telephone(samples, MULAW)
     if kind < 0.22:
+        return telephone(samples, MULAW)
+    if kind < 0.28:
         return telephone(samples, ALAW)
-    if kind < 0.36 and opus.available:
+    if kind < 0.42 and opus.available:
         return opus.round_trip(samples, int(rng.choice([12_000, 16_000, 24_000, 32_000])))
     return samples
 
@@ -110,12 +135,16 @@ def holes(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def degrade(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One window through microphone, room, noise, gate, line and losses, each with some odds."""
+    """One window through microphone, room, noise, suppression, gate, line and losses, each with some odds."""
     samples = level_to(samples, 10 ** (rng.uniform(-34, -16) / 20))
+    if rng.random() < 0.3:
+        samples = stretch(samples, rng)
     if rng.random() < 0.75:
         samples = linear_path(samples, rng)
     if rng.random() < 0.6:
         samples = samples + noise(len(samples), rng) * level(samples) * 10 ** (-rng.uniform(8, 55) / 20)
+    if rng.random() < 0.2:
+        samples = subtract(samples, rng)
     if rng.random() < 0.2:
         samples = gate(samples, rng)
     samples = np.clip(line(samples.astype(np.float32), rng), -1, 1)

@@ -17,7 +17,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from augment import degrade
 from clips import Clip, Corpus
-from export import load
+from judge import load_average
 from scoring import HOP, WINDOW, bounded, windows
 from telephony import telephone
 
@@ -47,14 +47,15 @@ class Scored:
 
 
 @torch.no_grad()
-def score_fold(corpus: Corpus, fold: int, checkpoint: Path) -> list[Scored]:
+def score_fold(corpus: Corpus, fold: int, checkpoints: list[Path]) -> list[Scored]:
     """Every clip of the fold: clean, through mu-law, and degraded as in training."""
-    model, out = load(checkpoint), []
+    models, out = [load_average(c) for c in checkpoints], []
     for i, clip in enumerate(c for c in corpus.dev() if c.fold == fold):
         samples = corpus.samples(clip)
         rng = np.random.default_rng((7, fold, i))
         for name, audio in (("clean", samples), ("mu-law", telephone(samples)), ("degraded", degrade(samples, rng))):
-            out.append(Scored(clip, name, model(torch.from_numpy(windows(audio)[1])).numpy().astype(float)))
+            cut = torch.from_numpy(windows(audio)[1])
+            out.append(Scored(clip, name, np.mean([m(cut).numpy() for m in models], axis=0).astype(float)))
     return out
 
 
@@ -134,7 +135,9 @@ def calibration(folds: dict[int, list[Scored]]) -> dict:
 def main(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     corpus = Corpus(options.work)
-    folds = {fold: score_fold(corpus, fold, options.work / f"fold{fold}.pt") for fold in options.folds}
+    folds = {
+        fold: score_fold(corpus, fold, [options.work / c.format(fold=fold) for c in options.checkpoints]) for fold in options.folds
+    }
     result = {"id": options.id, **calibration(folds)}
     (options.work / "calibration.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
@@ -143,6 +146,7 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
+    parser.add_argument("checkpoints", nargs="+", help="paths below work with {fold} in them; several are averaged")
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 3])
-    parser.add_argument("--id", default="default-0.1")
+    parser.add_argument("--id", default="default-0.2")
     main(parser.parse_args())

@@ -10,9 +10,9 @@ import numpy as np
 from augment import opus
 from benchmark import measure
 from clips import Clip, Corpus
-from export import load
+from judge import load_average
 from model import parameters
-from rates import auc, eer, interval
+from rates import auc, cllr, eer, interval, min_cllr, reliability
 from scoring import RATE, Scorer, session
 from telephony import telephone
 
@@ -48,7 +48,8 @@ def table(rows: list[tuple[Clip, float]]) -> dict:
     machine = grouped(spoofs, lambda c: c.system)
     apart = grouped([r for r in spoofs if not r[0].speaker_in_dev], lambda c: c.system)
     h = np.concatenate(list(human.values()))
-    p = {name: 1 / (1 + np.exp(-x)) for name, x in (("human", h), ("machine", np.concatenate(list(machine.values()))))}
+    m = np.concatenate(list(machine.values()))
+    p = {name: 1 / (1 + np.exp(-x)) for name, x in (("human", h), ("machine", m))}
     return {
         "human_clips": len(h),
         "human_speakers": len(human),
@@ -59,6 +60,11 @@ def table(rows: list[tuple[Clip, float]]) -> dict:
             name: {"clips": len(x), "median_llr": round(float(np.median(x)), 3),
                    "llr_above_0": round(float(np.mean(x > 0)), 3)}
             for name, x in grouped([r for r in rows if not r[0].spoof], lambda c: c.corpus).items()
+        },
+        "calibration": {
+            "cllr": round(cllr(h, m), 4),
+            "min_cllr": round(min_cllr(h, m), 4),
+            "reliability": reliability(h, m),
         },
         "clips_above_llr_0": {name: round(float(np.mean(x > 0.5)), 3) for name, x in p.items()},
         "clips_at_or_above_p_0.8": {name: round(float(np.mean(x >= 0.8)), 3) for name, x in p.items()},
@@ -123,7 +129,7 @@ def main(options: argparse.Namespace) -> None:
     test = corpus.test()
     result = {
         "model": {"id": manifest["id"], "version": manifest["version"], **manifest["files"]["model.onnx"],
-                  "parameters": parameters(load(None))},
+                  "parameters": parameters(load_average(options.checkpoint))},
         "calibration": manifest["calibration"],
         "calibration_fit": {k: v for k, v in fit.items() if k in ("line", "factor", "channels")},
         "training_clips": sum(row["clips"] for row in manifest["training_data"]),
@@ -147,4 +153,5 @@ if __name__ == "__main__":
     parser.add_argument("work", type=Path)
     parser.add_argument("pack", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("checkpoint", type=Path, help="what the pack was exported from")
     main(parser.parse_args())

@@ -12,24 +12,16 @@ import onnxruntime as ort
 import torch
 
 from clips import Corpus
-from model import WINDOW, Detector
+from judge import load_average
+from model import WINDOW, build
 
 DESCRIPTION = (
-    "Early general-purpose detector of machine-made speech: a small convolutional network on log spectra with a "
-    "linear frequency axis, trained on permissively licensed clips. Its evidence is weak; read docs/model-card.md."
+    "Early general-purpose detector of machine-made speech: a small convolutional network, trained on permissively "
+    "licensed clips and on copies of its humans by small neural vocoders. Its evidence is weak; read docs/model-card.md."
 )
 
 
-def load(checkpoint: Path | None) -> Detector:
-    """The averaged weights of a checkpoint, or seeded random ones, in evaluation mode."""
-    torch.manual_seed(1)
-    model = Detector()
-    if checkpoint is not None:
-        model.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
-    return model.eval()
-
-
-def export_onnx(model: Detector, path: Path) -> None:
+def export_onnx(model: torch.nn.Module, path: Path) -> None:
     """One file, fp32, opset 17, batch axis dynamic; refused if ONNX Runtime and PyTorch differ by 1e-3."""
     torch.onnx.export(
         model,
@@ -61,7 +53,7 @@ def training_data(work: Path) -> list[dict]:
     return [dict(name=name, licence=licence, clips=n) for (name, licence), n in sorted(counts.items())]
 
 
-def write_pack(model: Detector, pack: Path, version: str, calibration: dict, work: Path) -> None:
+def write_pack(model: torch.nn.Module, family: str, pack: Path, version: str, calibration: dict, work: Path) -> None:
     """Write `model.onnx` and the `model.json` that describes it into the folder `pack`."""
     pack.mkdir(parents=True, exist_ok=True)
     file = pack / "model.onnx"
@@ -71,7 +63,7 @@ def write_pack(model: Detector, pack: Path, version: str, calibration: dict, wor
         "format": 1,
         "id": "default",
         "version": version,
-        "family": "logspec-cnn",
+        "family": family,
         "description": DESCRIPTION,
         "licence": "Apache-2.0",
         "training_data": training_data(work),
@@ -106,5 +98,11 @@ if __name__ == "__main__":
     fitted = {"id": "none", "a": 1.0, "b": 0.0, "data": "not calibrated"}
     if arguments.calibration:
         fitted = {k: v for k, v in json.loads(arguments.calibration.read_text()).items() if k in fitted}
-    write_pack(load(arguments.checkpoint), arguments.pack, arguments.version, fitted, arguments.work)
+    if arguments.checkpoint:
+        network = torch.load(arguments.checkpoint, weights_only=True)["network"]
+        model = load_average(arguments.checkpoint)
+    else:
+        torch.manual_seed(1)
+        network, model = "logspec", build("logspec").eval()
+    write_pack(model, f"{network}-cnn", arguments.pack, arguments.version, fitted, arguments.work)
     print((arguments.pack / "model.json").read_text())

@@ -1,22 +1,79 @@
 #!/bin/sh
-# Make models/default again, from the corpus to the card.
-#   DATA=folder with manifest.csv and clips/   WORK=scratch folder outside the repository   ./training/run.sh
-# Stop it at any time: the next call goes on from the last finished epoch.
+# Make the default detector again, from the corpus to the card.
+#   DATA=folder with manifest.csv, clips/, vocoders/   WORK=scratch folder outside the repository   ./training/run.sh [step ...]
+# Without steps: all but `vocoders`, whose outputs are kept in vocoders/weights. Stop it at any time: the next call goes
+# on from the last checkpoint.
 set -eu
-: "${DATA:?folder with manifest.csv and clips/}" "${WORK:?scratch folder}"
+: "${DATA:?folder with manifest.csv, clips/ and vocoders/}" "${WORK:?scratch folder}"
 PYTHON=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PACK=${PACK:-$root/models/default}
+NETWORK=${NETWORK:-logspec}
+TEACHERS=${TEACHERS:-"logspec cepstra phase"}
+EPOCHS=${EPOCHS:-24}
+VERSION=${VERSION:-0.2.0}
+FOLDS="0 1 3 4"
+export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+# Run two commands beside each other; fail if either fails.
+both() {
+  sh -c "$1" & first=$!
+  sh -c "$2" & second=$!
+  wait $first && wait $second
+}
+
+train() { # checkpoint network arguments
+  checkpoint=$1 network=$2
+  shift 2
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$checkpoint" --network "$network" "$@"
+}
+
+step() {
+  case $1 in
+  vocoders)
+    for pair in "direct upsampler" "codec source" "snake flow"; do
+      both "'$PYTHON' -m vocoders.train '$WORK' ${pair% *}" "'$PYTHON' -m vocoders.train '$WORK' ${pair#* }"
+    done
+    "$PYTHON" -m vocoders.export "$WORK" ;;
+  copies) "$PYTHON" -m vocoders.copies "$DATA" "$WORK" ;;
+  views)
+    both "'$PYTHON' '$here/views.py' '$WORK' --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/views.py' '$WORK' --part 1 --parts 2" ;;
+  train)
+    for name in $TEACHERS; do train "teachers/$name.pt" "$name" --epochs "$EPOCHS"; done
+    for fold in $FOLDS; do
+      for name in $TEACHERS; do train "teachers/$name-$fold.pt" "$name" --leave-out "$fold" --epochs "$((EPOCHS / 3))"; done
+    done ;;
+  ensemble)
+    "$PYTHON" "$here/ensemble.py" "$WORK" "$WORK/teacher.npy" $(for name in $TEACHERS; do echo "teachers/$name.pt"; done)
+    for fold in $FOLDS; do
+      "$PYTHON" "$here/ensemble.py" "$WORK" "$WORK/teacher-$fold.npy" --leave-out "$fold" \
+        $(for name in $TEACHERS; do echo "teachers/$name-$fold.pt"; done)
+    done ;;
+  distil)
+    train main.pt "$NETWORK" --teacher "$WORK/teacher.npy" --epochs "$EPOCHS"
+    for fold in $FOLDS; do
+      train "fold$fold.pt" "$NETWORK" --teacher "$WORK/teacher-$fold.npy" --leave-out "$fold" --epochs "$((EPOCHS / 3))"
+    done ;;
+  calibrate) "$PYTHON" "$here/calibrate.py" "$WORK" 'fold{fold}.pt' --folds $FOLDS ;;
+  export)
+    "$PYTHON" "$here/export.py" "$WORK" "$PACK" --checkpoint "$WORK/main.pt" --calibration "$WORK/calibration.json" \
+      --version "$VERSION" ;;
+  judge)
+    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/distilled.json" 'fold{fold}.pt' --folds $FOLDS
+    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/distilled.json"
+    "$PYTHON" "$here/channels.py" "$WORK" "$here/results/channels.json" 'fold{fold}.pt' --folds $FOLDS ;;
+  evaluate)
+    "$PYTHON" "$here/evaluate.py" "$WORK" "$PACK" "$here/evaluation.json" "$WORK/main.pt"
+    "$PYTHON" "$here/golden.py" "$PACK" "$root/test/fixtures/clips" ;;
+  card) "$PYTHON" "$here/card.py" "$PACK" "$here/evaluation.json" "$root/docs/model-card.md" ;;
+  *) echo "unknown step: $1" >&2; exit 2 ;;
+  esac
+}
 
 [ -e "$WORK/clips.json" ] || "$PYTHON" "$here/clips.py" "$DATA" "$WORK"
-"$PYTHON" "$here/train.py" "$WORK" "$WORK/main.pt" --epochs 34
-for fold in 1 0 3; do
-  "$PYTHON" "$here/train.py" "$WORK" "$WORK/fold$fold.pt" --leave-out "$fold" --epochs 12 --seed 2
+[ $# -gt 0 ] || set -- copies views train ensemble distil calibrate judge export evaluate card
+for name; do
+  echo "== $name"
+  step "$name"
 done
-"$PYTHON" "$here/calibrate.py" "$WORK" --folds 1 0 3
-"$PYTHON" "$here/export.py" "$WORK" "$root/models/default" \
-  --checkpoint "$WORK/main.pt" --calibration "$WORK/calibration.json" --version 0.1.0
-"$PYTHON" "$here/evaluate.py" "$WORK" "$root/models/default" "$here/evaluation.json"
-"$PYTHON" "$here/golden.py" "$root/models/default" "$root/test/fixtures/clips"
-"$PYTHON" "$here/card.py" "$root/models/default" "$here/evaluation.json" "$root/docs/model-card.md"

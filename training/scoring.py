@@ -40,6 +40,37 @@ def bounded(llr: np.ndarray) -> np.ndarray:
     return BOUND * np.tanh(np.asarray(llr) / BOUND)
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """Probabilities at which a channel enters and leaves its states."""
+
+    suspect: float = 0.8
+    spoof: float = 0.95
+    bonafide: float = 0.2
+    suspect_exit: float = 0.5
+    spoof_exit: float = 0.8
+
+
+def next_state(state: str, p: float, count: int, at: Thresholds) -> str:
+    """The state machine of a channel; `spoof` needs two windows."""
+    if p >= at.spoof and count >= 2 or state == "spoof" and p >= at.spoof_exit:
+        return "spoof"
+    if p >= at.suspect or state in ("spoof", "suspect") and p >= at.suspect_exit:
+        return "suspect"
+    return "bonafide" if p <= at.bonafide else "undecided"
+
+
+def running_states(llrs: np.ndarray, at: Thresholds) -> list[str]:
+    """The state after each window of a channel, all of the audio taken as speech."""
+    evidence, state, out = 0.0, "undecided", []
+    keep = 0.5 ** (HOP / RATE / HALF_LIFE_S)
+    for count, llr in enumerate(llrs, start=1):
+        evidence = evidence * keep + float(bounded(llr)) * HOP / WINDOW
+        state = next_state(state, 1 / (1 + np.exp(-evidence)), count, at)
+        out.append(state)
+    return out
+
+
 @dataclass
 class Scorer:
     """A model with its calibration: llr = a * logit + b."""
@@ -59,21 +90,5 @@ class Scorer:
         return float(np.sum(bounded(self.window_llrs(samples)[1])) * HOP / WINDOW)
 
     def states(self, samples: np.ndarray) -> list[str]:
-        """The channel's state after each window, by the pack's thresholds, all of the audio taken as speech."""
-        evidence, state, out = 0.0, "undecided", []
-        keep = 0.5 ** (HOP / RATE / HALF_LIFE_S)
-        for count, llr in enumerate(self.window_llrs(samples)[1], start=1):
-            evidence = evidence * keep + float(bounded(llr)) * HOP / WINDOW
-            p = 1 / (1 + np.exp(-evidence))
-            state = next_state(state, p, count)
-            out.append(state)
-        return out
-
-
-def next_state(state: str, p: float, count: int) -> str:
-    """The state machine of a channel: enter suspect at 0.8, spoof at 0.95 with two windows; leave at 0.5 and 0.8."""
-    if p >= 0.95 and count >= 2 or state == "spoof" and p >= 0.8:
-        return "spoof"
-    if p >= 0.8 or state in ("spoof", "suspect") and p >= 0.5:
-        return "suspect"
-    return "bonafide" if p <= 0.2 else "undecided"
+        """The channel's state after each window, by the default thresholds."""
+        return running_states(self.window_llrs(samples)[1], Thresholds())

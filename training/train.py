@@ -1,114 +1,168 @@
-"""Train the network; every epoch leaves a checkpoint, and a second call goes on where the first stopped."""
+"""Train one network on the stored windows; every epoch leaves a checkpoint, and a second call goes on from it."""
 
 import argparse
 import collections
+import json
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.nn import functional as F
 
-from augment import cut_window, degrade
-from clips import Clip, Corpus
-from model import Detector, parameters
+from model import NETWORKS, build, parameters
 
 
-class Windows(Dataset):
-    """`size` degraded windows an epoch, half of each class, families and corpora weighted, all drawn from the seed."""
+@dataclass(frozen=True)
+class Mix:
+    """What a batch is made of: pairs of a human and its copy, humans, machines of the corpus."""
 
-    def __init__(self, corpus: Corpus, clips: list[Clip], size: int, seed: int):
-        self.corpus, self.size, self.seed, self.epoch = corpus, size, seed, 0
-        self.machine = self.groups([c for c in clips if c.spoof], lambda c: c.family, 0.15)
-        self.human = self.groups([c for c in clips if not c.spoof], lambda c: c.corpus, 0.5)
+    pairs: int
+    humans: int
+    machines: int
 
     @staticmethod
-    def groups(clips: list[Clip], key, exponent: float) -> tuple[list[list[Clip]], np.ndarray]:
-        """Clips by group, and the odds of a group: its size to the power `exponent` (0 is equal odds)."""
+    def of(batch: int, share: float) -> "Mix":
+        """Half of each class; `share` of the machines are copies, each beside its own human."""
+        pairs = round(batch / 2 * share)
+        return Mix(pairs, batch // 2 - pairs, batch // 2 - pairs)
+
+
+class Views:
+    """The stored windows by class and group, groups drawn with nearly equal odds, humans by the root of their size."""
+
+    def __init__(self, work: Path, leave_out: set[int], without: set[str]):
+        rows = json.loads((work / "views.json").read_text())
+        self.audio = np.load(work / "views.npy", mmap_mode="r")
+        kept = [i for i, r in enumerate(rows) if r["fold"] not in leave_out and r["kind"] not in without]
+        self.pair_of = {i: rows[i]["pair"] for i in kept if rows[i]["kind"]}
+        self.humans = self.grouped([i for i in kept if not rows[i]["spoof"]], rows, 1.0)
+        self.machines = self.grouped([i for i in kept if rows[i]["spoof"] and not rows[i]["kind"]], rows, 0.3)
+        self.copies = self.grouped(list(self.pair_of), rows, 0.0)
+
+    @staticmethod
+    def grouped(indices: list[int], rows: list[dict], exponent: float) -> tuple[list[list[int]], np.ndarray]:
+        """Rows by group, and the odds of a group: its size to the power `exponent` (0 is equal odds)."""
         table = collections.defaultdict(list)
-        for clip in clips:
-            table[key(clip)].append(clip)
+        for i in indices:
+            table[rows[i]["group"]].append(i)
         members = [table[name] for name in sorted(table)]
         weight = np.array([len(m) for m in members], float) ** exponent
-        return members, weight / weight.sum()
+        return members, weight / weight.sum() if members else weight
 
-    def __len__(self) -> int:
-        return self.size
+    @staticmethod
+    def draw(groups: tuple[list[list[int]], np.ndarray], count: int, rng: np.random.Generator) -> list[int]:
+        """Rows of random groups."""
+        members, odds = groups
+        return [members[g][rng.integers(len(members[g]))] for g in rng.choice(len(members), count, p=odds)] if count else []
 
-    def __getitem__(self, i: int) -> tuple[np.ndarray, np.float32]:
-        rng = np.random.default_rng((self.seed, self.epoch, i))
-        spoof = i % 2
-        members, odds = self.machine if spoof else self.human
-        group = members[rng.choice(len(members), p=odds)]
-        clip = group[rng.integers(len(group))]
-        partners = [c for c in group if c.system == clip.system and c.speaker == clip.speaker]
-        partner = partners[rng.integers(len(partners))]
-        window = cut_window(self.corpus.samples(clip), self.corpus.samples(partner), rng)
-        return degrade(window, rng), np.float32(spoof)
-
-
-def mask(spectrum: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One band and one stretch of each window set to the window's mean, half of the time."""
-    batch, _, frames, bins = spectrum.shape
-    mean = spectrum.mean(dim=(2, 3), keepdim=True)
-
-    def stripe(size: int, longest: int) -> torch.Tensor:
-        width = torch.rand(batch, generator=generator) * longest * (torch.rand(batch, generator=generator) < 0.5)
-        start = torch.rand(batch, generator=generator) * (size - longest)
-        place = torch.arange(size)[None]
-        return (place >= start[:, None]) & (place < (start + width)[:, None])
-
-    spectrum = torch.where(stripe(bins, 60)[:, None, None, :], mean, spectrum)
-    return torch.where(stripe(frames, 60)[:, None, :, None], mean, spectrum)
+    def batch(self, mix: Mix, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+        """Samples [B, 64000], classes [B], rows: first the copies, then their humans in the same order, then the others."""
+        copied = self.draw(self.copies, mix.pairs, rng)
+        rows = [*copied, *(self.pair_of[i] for i in copied), *self.draw(self.humans, mix.humans, rng),
+                *self.draw(self.machines, mix.machines, rng)]
+        spoof = [1.0] * mix.pairs + [0.0] * (mix.pairs + mix.humans) + [1.0] * mix.machines
+        shift = rng.integers(0, 16_000, len(rows))
+        shift[mix.pairs : 2 * mix.pairs] = shift[: mix.pairs]
+        audio = np.stack([np.roll(self.audio[i], s) for i, s in zip(rows, shift, strict=True)])
+        return torch.from_numpy(audio.astype(np.float32) / 32768), torch.tensor(spoof), rows
 
 
-def select(corpus: Corpus, leave_out: str) -> list[Clip]:
-    """Development clips, less the folds named in `leave_out` ("1,2"; empty for none)."""
-    gone = {int(f) for f in leave_out.split(",") if f}
-    return [c for c in corpus.dev() if c.fold not in gone]
+def paired(values: torch.Tensor, pairs: int) -> torch.Tensor:
+    """Random numbers of a batch, those of a copy given to its human too."""
+    values[pairs : 2 * pairs] = values[:pairs]
+    return values
+
+
+def blur(maps: list[torch.Tensor], pairs: int, generator: torch.Generator) -> list[torch.Tensor]:
+    """A random tilt over the bins, and one band and one stretch of time set to the mean, half of the time each."""
+    out = []
+    for m in maps:
+        if m.dim() != 4:
+            out.append(m)
+            continue
+        batch, channels, frames, bins = m.shape
+        knots = paired(torch.randn(batch, 1, 5, generator=generator), pairs)
+        tilt = F.interpolate(knots, bins, mode="linear", align_corners=True)[:, :, None]
+        strength = torch.zeros(1, channels, 1, 1)
+        strength[:, 0] = 0.4
+        m = m + tilt * strength
+        mean = m.mean(dim=(2, 3), keepdim=True)
+        for axis, size in ((2, frames), (3, bins)):
+            width = torch.rand(batch, generator=generator) * 0.25 * size * (torch.rand(batch, generator=generator) < 0.5)
+            start = torch.rand(batch, generator=generator) * 0.75 * size
+            start, width = paired(start, pairs)[:, None], paired(width, pairs)[:, None]
+            place = torch.arange(size)[None]
+            hidden = (place >= start) & (place < start + width)
+            m = torch.where(hidden[:, None, :, None] if axis == 2 else hidden[:, None, None, :], mean, m)
+        out.append(m)
+    return out
+
+
+def loss_of(
+    logit: torch.Tensor, spoof: torch.Tensor, pairs: int, contrast: float, soft: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Cross-entropy with softened classes, or mostly with a teacher's, and each copy asked to score above its own human."""
+    target = spoof * 0.9 + 0.05
+    if soft is not None:
+        target = 0.3 * target + 0.7 * soft
+    total = F.binary_cross_entropy_with_logits(logit, target)
+    if pairs and contrast:
+        total = total + contrast * F.softplus(1 - (logit[:pairs] - logit[pairs : 2 * pairs])).mean()
+    return total
+
+
+def rate_at(step: int, steps: int, top: float) -> float:
+    """A short warm-up, then a half cosine."""
+    return top * min(1, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    corpus = Corpus(options.work)
-    data = Windows(corpus, select(corpus, options.leave_out), options.size, options.seed)
-    loader = DataLoader(data, batch_size=options.batch, num_workers=options.workers)
-    model, average = Detector(), Detector()
+    gone = {int(f) for f in options.leave_out.split(",") if f}
+    views = Views(options.work, gone, set(options.without.split(",")) - {""})
+    teacher = np.load(options.teacher) if options.teacher else None
+    mix = Mix.of(options.batch, options.copies if views.pair_of else 0)
+    model, average = build(options.network), build(options.network)
     average.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0.02)
-    steps = options.epochs * len(loader)
-    file, first, step = options.checkpoint, 0, 0
+    per_epoch = options.size // options.batch
+    file, first = options.checkpoint, 0
+    file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists():
         saved = torch.load(file, weights_only=True)
         model.load_state_dict(saved["model"])
         average.load_state_dict(saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
-        first, step = saved["epoch"], saved["epoch"] * len(loader)
-    print(f"{parameters(model)} parameters, epochs {first}..{options.epochs}", flush=True)
+        first = saved["epoch"]
+    print(f"{options.network} {parameters(model)} parameters, {mix}, epochs {first}..{options.epochs}", flush=True)
     for epoch in range(first, options.epochs):
-        data.epoch = epoch
         torch.manual_seed(options.seed * 1000 + epoch)
         generator = torch.Generator().manual_seed(options.seed * 1000 + epoch)
+        rng = np.random.default_rng((options.seed, epoch))
         started, losses = time.time(), []
         model.train()
-        for audio, spoof in loader:
-            rate = options.rate * min(1, (step + 1) / 60) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        for step in range(epoch * per_epoch, (epoch + 1) * per_epoch):
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate_at(step, options.epochs * per_epoch, options.rate)
+            audio, spoof, rows = views.batch(mix, rng)
+            soft = torch.sigmoid(torch.from_numpy(teacher[rows])) if teacher is not None else None
             with torch.no_grad():
-                spectrum = mask(model.spectrum(audio), generator)
-            target = spoof * 0.9 + 0.05
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(model.classify(spectrum), target)
+                maps = blur(model.front(audio), mix.pairs, generator)
+            with torch.autocast("cpu", torch.bfloat16):
+                logit = model.classify(maps)
+            loss = loss_of(logit.float(), spoof, mix.pairs, options.contrast, soft)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
             optimiser.step()
-            step += 1
             follow(average, model, min(0.995, (1 + step) / (10 + step)))
             losses.append(float(loss.detach()))
-        state = dict(model=model.state_dict(), average=average.state_dict(), optimiser=optimiser.state_dict(), epoch=epoch + 1)
+        state = dict(network=options.network, model=model.state_dict(), average=average.state_dict(),
+                     optimiser=optimiser.state_dict(), epoch=epoch + 1)
         partial = file.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(file)
@@ -129,11 +183,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="logspec")
     parser.add_argument("--leave-out", default="", help="folds of dev not to train on, such as 1,2")
-    parser.add_argument("--epochs", type=int, default=36)
+    parser.add_argument("--without", default="", help="vocoders whose copies are not trained on, such as flow,codec")
+    parser.add_argument("--copies", type=float, default=0.4, help="share of the machine windows that are copies of humans")
+    parser.add_argument("--contrast", type=float, default=0.3, help="weight of a copy's margin over its own human")
+    parser.add_argument("--teacher", type=Path, help="logits of an ensemble on the stored windows, by ensemble.py")
+    parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--size", type=int, default=1024, help="windows an epoch")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1)
     run(parser.parse_args())

@@ -1,0 +1,128 @@
+"""What a running channel would have said: states after 5, 10 and 30 s of one voice, at given thresholds.
+
+A channel is one system's clips, or one corpus's humans, one after another with short silences. Each fold of dev is
+scored by networks that did not hear it; the test split, where asked for, by the pack. Evidence, decay and states are
+the server's.
+"""
+
+import argparse
+import collections
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clips import Clip, Corpus
+from judge import load_average
+from scoring import RATE, Scorer, Thresholds, running_states, session, windows
+from telephony import telephone
+
+SECONDS = (5, 10, 30)
+TREATMENTS = {"clean": lambda x: x, "mu-law": telephone}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One voice for some seconds: its group, whether a machine, and the split or fold it was made from."""
+
+    group: str
+    spoof: bool
+    source: str
+    audio: np.ndarray
+
+
+def strings(clips: list[Clip], corpus: Corpus, seconds: float, rng: np.random.Generator, limit: int) -> list[np.ndarray]:
+    """Up to `limit` stretches of `seconds`, clips of one group in random order, pauses of 0.1 to 0.5 s between."""
+    out, parts, length, need = [], [], 0, int(seconds * RATE)
+    for _ in range(3):
+        for i in rng.permutation(len(clips)):
+            pause = np.zeros(int(rng.uniform(0.1, 0.5) * RATE), np.float32)
+            parts += [corpus.samples(clips[i]), pause]
+            length += clips[i].length + len(pause)
+            if length >= need:
+                out.append(np.concatenate(parts)[:need])
+                parts, length = [], 0
+                if len(out) == limit:
+                    return out
+    return out
+
+
+def channels(corpus: Corpus, clips: list[Clip], source: str, seconds: float, wanted: int) -> list[Channel]:
+    """About `wanted` channels of each class, groups equally often; a clip may come back in another order."""
+    rng, out = np.random.default_rng((17, int(seconds))), []
+    for spoof in (False, True):
+        groups = collections.defaultdict(list)
+        for clip in clips:
+            if clip.spoof == spoof:
+                groups[clip.system if spoof else clip.corpus].append(clip)
+        each = -(-wanted // max(1, len(groups)))
+        for name in sorted(groups):
+            out += [Channel(name, spoof, source, a) for a in strings(groups[name], corpus, seconds, rng, each)]
+    return out
+
+
+def table(scored: list[tuple[Channel, np.ndarray]], at: Thresholds) -> dict:
+    """Of the channels of each class: the share in each state at the end, and ever called suspect or spoof."""
+    out = {}
+    for label, spoof in (("human", False), ("machine", True)):
+        runs = [running_states(llrs, at) for c, llrs in scored if c.spoof == spoof]
+        if not runs:
+            continue
+        last, total = collections.Counter(r[-1] for r in runs), len(runs)
+        out[label] = {
+            "channels": total,
+            **{s: round(last[s] / total, 4) for s in ("bonafide", "undecided", "suspect", "spoof")},
+            "ever_suspect": round(sum("suspect" in r or "spoof" in r for r in runs) / total, 4),
+            "ever_spoof": round(sum("spoof" in r for r in runs) / total, 4),
+        }
+    return out
+
+
+def scorers(options: argparse.Namespace, calibration: dict):
+    """(name, clips, window LLRs of audio) of each source: the folds by their own networks, then the test by the pack."""
+    corpus = Corpus(options.work)
+    for fold in options.folds:
+        models = [load_average(options.work / pattern.format(fold=fold)) for pattern in options.checkpoints]
+        middle = calibration["line"]["middles"].get(str(fold), 0.0)
+
+        @torch.no_grad()
+        def score(audio: np.ndarray, models=models, middle=middle) -> np.ndarray:
+            logits = np.mean([m(torch.from_numpy(windows(audio)[1])).numpy() for m in models], axis=0)
+            return calibration["a"] * (logits - middle)
+
+        yield f"fold {fold}", [c for c in corpus.dev() if c.fold == fold], score
+    if options.pack:
+        manifest = json.loads((options.pack / "model.json").read_text())["calibration"]
+        pack = Scorer(session(options.pack / "model.onnx"), manifest["a"], manifest["b"])
+        yield "test", corpus.test(), lambda audio: pack.window_llrs(audio)[1]
+
+
+def main(options: argparse.Namespace) -> None:
+    corpus, at = Corpus(options.work), Thresholds(**json.loads(options.thresholds))
+    calibration = json.loads((options.work / "calibration.json").read_text())
+    sources = len(options.folds) + bool(options.pack)
+    result = {"thresholds": asdict(at), "tables": {}}
+    scored = collections.defaultdict(list)
+    for name, clips, score in scorers(options, calibration):
+        for seconds in SECONDS:
+            made = channels(corpus, clips, name, seconds, -(-options.each // sources))
+            for treatment, treat in TREATMENTS.items():
+                scored[f"{seconds} s, {treatment}"] += [(c, score(treat(c.audio))) for c in made]
+    for name, rows in scored.items():
+        result["tables"][name] = table(rows, at)
+        print(name, json.dumps(result["tables"][name]), flush=True)
+    options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("checkpoints", nargs="*", help="paths below work with {fold} in them; several are averaged")
+    parser.add_argument("--folds", type=int, nargs="*", default=[0, 1, 3, 4])
+    parser.add_argument("--pack", type=Path, help="scores the test split with this pack too: once, at the end")
+    parser.add_argument("--each", type=int, default=64, help="channels of each class")
+    parser.add_argument("--thresholds", default="{}", help='JSON such as {"suspect": 0.75}')
+    main(parser.parse_args())

@@ -1,0 +1,54 @@
+import unittest
+from types import SimpleNamespace
+
+import numpy as np
+
+from channels import Channel, channels, strings, table
+from scoring import Thresholds, next_state, running_states
+
+
+def corpus_of(length: int) -> SimpleNamespace:
+    return SimpleNamespace(samples=lambda clip: np.full(clip.length, clip.value, np.float32), length=length)
+
+
+def clip(value: float, spoof: bool = False, group: str = "a") -> SimpleNamespace:
+    return SimpleNamespace(length=32_000, value=value, spoof=spoof, system=group, corpus=group)
+
+
+class Channels(unittest.TestCase):
+    def test_a_channel_is_exactly_as_long_as_asked_and_holds_pauses(self) -> None:
+        made = strings([clip(0.5), clip(0.5)], corpus_of(1), 5, np.random.default_rng(0), 4)
+        self.assertEqual([len(a) for a in made[:2]], [80_000] * 2)
+        silent = np.mean(made[0] == 0)
+        self.assertTrue(0.02 < silent < 0.25, silent)
+
+    def test_groups_share_the_channels_and_never_mix(self) -> None:
+        clips = [clip(0.1, group="x")] * 6 + [clip(0.2, group="y")] * 6 + [clip(0.3, True, "z")] * 6
+        made = channels(corpus_of(1), clips, "fold 0", 5, 4)
+        self.assertEqual({(c.group, c.spoof) for c in made}, {("x", False), ("y", False), ("z", True)})
+        for c in made:
+            self.assertLessEqual(len(np.unique(c.audio)), 2)
+
+    def test_evidence_gathers_until_a_state_is_reached(self) -> None:
+        states = running_states(np.full(12, 3.0), Thresholds())
+        self.assertEqual(states[0], "undecided")
+        self.assertEqual(states[-1], "spoof")
+        self.assertLess(states.index("suspect"), states.index("spoof"))
+        self.assertEqual(running_states(np.full(12, -3.0), Thresholds())[-1], "bonafide")
+
+    def test_thresholds_are_obeyed(self) -> None:
+        self.assertEqual(next_state("undecided", 0.7, 3, Thresholds()), "undecided")
+        self.assertEqual(next_state("undecided", 0.7, 3, Thresholds(suspect=0.6)), "suspect")
+        self.assertEqual(next_state("undecided", 0.99, 1, Thresholds()), "suspect")
+
+    def test_the_table_counts_each_channel_once(self) -> None:
+        empty = np.zeros(0, np.float32)
+        scored = [(Channel("h", False, "s", empty), np.full(8, -3.0)), (Channel("m", True, "s", empty), np.full(8, 3.0)),
+                  (Channel("m", True, "s", empty), np.zeros(8))]
+        found = table(scored, Thresholds())
+        self.assertEqual(found["human"]["bonafide"], 1)
+        self.assertEqual((found["machine"]["channels"], found["machine"]["ever_spoof"]), (2, 0.5))
+
+
+if __name__ == "__main__":
+    unittest.main()

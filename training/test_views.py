@@ -1,0 +1,37 @@
+import unittest
+from types import SimpleNamespace
+
+import numpy as np
+
+from views import Copies, View, quota, window
+
+
+class Views(unittest.TestCase):
+    def test_groups_get_their_share_and_small_ones_come_back(self) -> None:
+        clips = [SimpleNamespace(g="big", i=i) for i in range(64)] + [SimpleNamespace(g="small", i=i) for i in range(4)]
+        even = quota(clips, lambda c: c.g, 0, 100)
+        self.assertEqual(sum(c.g == "small" for c in even), 50)
+        rooted = quota(clips, lambda c: c.g, 0.5, 100)
+        self.assertEqual(sum(c.g == "small" for c in rooted), 20)
+
+    def test_a_pair_is_degraded_alike(self) -> None:
+        audio = np.random.default_rng(0).normal(0, 0.05, 70_000).astype(np.float32)
+        clip = SimpleNamespace(file="h.flac", system="human", corpus="c", speaker="s")
+        copies = Copies.__new__(Copies)
+        copies.place = {"h.flac": {"flow": (0, len(audio))}}
+        copies.audio = {"flow": np.round(audio * 32768).astype(np.int16)}
+        corpus = SimpleNamespace(samples=lambda c: np.round(audio * 32768).astype(np.float32) / 32768)
+        known = ({clip.file: clip}, {("human", "c", "s"): [clip]})
+        for seed in range(12):
+            human = window(View(0, "h.flac", "", -1, seed), corpus, copies, *known)
+            copy = window(View(1, "h.flac", "flow", 0, seed), corpus, copies, *known)
+            np.testing.assert_array_equal(human, copy)
+        self.assertEqual(len(human), 64_000)
+
+    def test_a_copy_needs_its_human(self) -> None:
+        with self.assertRaises(ValueError):
+            View(0, "h.flac", "flow", -1, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
