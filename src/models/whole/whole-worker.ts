@@ -108,6 +108,4 @@ process.on("message", (message) => {
     });
 });
 process.on("disconnect", () => process.exit(0));
-// Ctrl-C signals the whole group: the parent ends its own.
-process.on("SIGINT", () => undefined);
-process.on("SIGTERM", () => undefined);
+// Ctrl-C signals the whole group and ends this process as well, in the middle of a long run.
