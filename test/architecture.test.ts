@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "..");
 
 /**
  * Each layer may import itself and the ones before it. The wire's messages and the client are below the server alone;
- * a model's file format is below the models.
+ * a model's file format is below the models. The client has the core, and of the models their packs and the order of frames.
  */
 const layers = [
   "src/stream",
@@ -25,7 +25,7 @@ const forbidden: Readonly<Record<string, readonly string[]>> = {
   "src/models": ["src/codec", "clients/node"],
   "src/evaluation": ["src/stream", "src/codec", "src/gen", "src/models", "clients/node"],
   "src/server": ["clients/node", "src/gen/onnx"],
-  "clients/node": ["src/stream", "src/codec", "src/models", "src/gen/onnx"],
+  "clients/node": ["src/codec", "src/gen/onnx", "src/evaluation"],
   "src/cli": ["src/gen/onnx"],
 };
 
@@ -76,6 +76,26 @@ describe("architecture", () => {
     }
   });
 
+  it("the client's edge alone needs the core and the models, and of these nothing that runs them", () => {
+    const known = ["src/models/manifest.ts", "src/models/store.ts", "src/models/safeear/permutation.ts"];
+    for (const file of sources.filter((name) => name.startsWith("clients/node/"))) {
+      const above = inside(file).filter((target) => /^src\/(?:stream|models)\//.test(target));
+      if (above.length > 0) assert.match(file, /\/edge-[a-z]+\.ts$/);
+      for (const target of above)
+        if (target.startsWith("src/models/")) assert.ok(known.includes(target), target);
+    }
+  });
+
+  it("a client loads its edge when it is asked for one, and no sooner", () => {
+    const users = sources.filter(
+      (file) => file.startsWith("clients/node/") && importsOf(file).some((name) => /\/edge-/.test(name)),
+    );
+    for (const file of users.filter((name) => !/\/edge-/.test(name))) {
+      assert.equal(file, "clients/node/create-edge.ts");
+      assert.doesNotMatch(textOf(file), /from "\.\/edge-/);
+    }
+  });
+
   it("the core imports nothing from outside but rxjs", () => {
     for (const file of sources.filter((name) => name.startsWith("src/stream/"))) {
       for (const name of packages(file)) assert.equal(name, "rxjs", `${file} imports ${name}`);
@@ -88,9 +108,9 @@ describe("architecture", () => {
     }
   });
 
-  it("only inference processes load ONNX Runtime", () => {
+  it("only inference processes, and a client's edge, load ONNX Runtime", () => {
     const users = sources.filter((file) => packages(file).includes("onnxruntime-node"));
-    assert.deepEqual(users, inferenceProcesses);
+    assert.deepEqual(users, [...inferenceProcesses, "clients/node/edge-tokenizer.ts"]);
   });
 
   it("only the configuration reads the environment, and only the CLI ends the process", () => {

@@ -12,6 +12,8 @@ export {
   type Watcher,
   type WatchOptions,
 } from "./client.ts";
+export { createEdge } from "./create-edge.ts";
+export type { Edge, EdgeOptions } from "./edge.ts";
 export { createEncoder, type Encoder, type EncoderOptions } from "./encoder.ts";
 export { EarwitnessError, type ErrorCode } from "./error.ts";
 export type * from "./events.ts";

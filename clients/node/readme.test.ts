@@ -8,16 +8,21 @@ import { voice } from "../../test/support/voice.ts";
 import { createEncoder } from "./encoder.ts";
 import { twoDoors } from "../../test/support/two-doors.ts";
 
-const example = join(import.meta.dirname, "examples", "listen.ts");
+const examples = ["listen.ts", "private.ts"].map((file) => join(import.meta.dirname, "examples", file));
+const [example = ""] = examples;
 
 describe("the client's README", () => {
-  it("shows the example that is type-checked", () => {
+  it("shows the examples that are type-checked", () => {
     const readme = readFileSync(join(import.meta.dirname, "README.md"), "utf8");
-    const shown = /```ts\n(.*?)```/s.exec(readme)?.[1];
-    assert.equal(shown, readFileSync(example, "utf8").replace("../index.ts", "earwitness/client"));
+    const shown = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+    const written = examples.map((file) => readFileSync(file, "utf8"));
+    assert.deepEqual(
+      shown,
+      written.map((code) => code.replace("../index.ts", "earwitness/client")),
+    );
   });
 
-  it("shows an example that runs on either transport", async (t) => {
+  it("shows a first example that runs on either transport", async (t) => {
     const { endpoints } = await twoDoors(t);
     const encoder = await createEncoder({ encoding: "pcm_s16le", sampleRate: 16_000, channels: 1 });
     const speech = Buffer.concat(encoder.encode([voice(8, 16_000)]));
