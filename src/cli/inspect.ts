@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { readAudioFrom } from "../codec/read-audio.ts";
 import { Inspection, sourcesOf } from "../models/inspect/inspection.ts";
-import { createListener, type Listener } from "../models/inspect/listener.ts";
+import { createListener, longestPiece, type Listener } from "../models/inspect/listener.ts";
 import { cutPieces, fewestSamples } from "../models/inspect/pieces.ts";
 import { withTaughtTokenizer, type TaughtTokenizer } from "../models/inspect/taught-tokenizer.ts";
 import { Fault } from "../stream/errors.ts";
@@ -31,9 +31,7 @@ export async function inspectSafeear(
   files: readonly string[],
   { json, ...choice }: InspectOptions,
 ): Promise<number> {
-  const report = await withTaughtTokenizer(folder, choice, (taught) =>
-    withScratchFolder((scratch) => inspect(taught, files, scratch)),
-  );
+  const report = await withTaughtTokenizer(folder, choice, (taught) => inspect(taught, files));
   console.log(json === true ? JSON.stringify(inspectionJson(report)) : inspectionTable(report));
   const unread = report.files.filter((file) => "problem" in file).length;
   if (unread === 0) return 0;
@@ -41,13 +39,27 @@ export async function inspectSafeear(
   return 1;
 }
 
-async function inspect(
-  taught: TaughtTokenizer,
-  files: readonly string[],
-  scratch: string,
-): Promise<InspectionReport> {
+async function inspect(taught: TaughtTokenizer, files: readonly string[]): Promise<InspectionReport> {
   const { stages, codes } = taught.tokenizer.sizes;
   const inspection = new Inspection(sourcesOf(stages), taught.transform.bias, codes);
+  const reports = await withScratchFolder((scratch) => listenTo(files, taught, inspection, scratch));
+  // What is learned anew may take a minute, in which no signal would be heard: by now there is nothing to clean up.
+  const all = inspection.pieces === 0 ? null : { ...inspection.summary(), recovered: inspection.recovered() };
+  return {
+    teacher: { file: taught.teacherFile, layers: taught.layers },
+    tokenizer: { digest: taught.tokenizer.digest, quantizers: stages, codes },
+    longestSeconds: longestPiece / rate,
+    files: reports,
+    all,
+  };
+}
+
+async function listenTo(
+  files: readonly string[],
+  taught: TaughtTokenizer,
+  inspection: Inspection,
+  scratch: string,
+): Promise<readonly FileReport[]> {
   const reports: FileReport[] = [];
   const listener = await openListener(taught, scratch);
   const progress = new Progress(
@@ -59,13 +71,7 @@ async function inspect(
     progress.close();
     await listener.close();
   }
-  return {
-    teacher: { file: taught.teacherFile, layers: taught.layers },
-    tokenizer: { digest: taught.tokenizer.digest, quantizers: stages, codes },
-    longestSeconds: listener.longest / rate,
-    files: reports,
-    all: inspection.pieces === 0 ? null : { ...inspection.summary(), recovered: inspection.recovered() },
-  };
+  return reports;
 }
 
 /** A process that ends, or cannot run the models, is a refusal. */
@@ -89,7 +95,7 @@ async function inspectFile(file: string, listener: Listener, inspection: Inspect
   if ("problem" in tracks) return { file, ...tracks };
   const first = inspection.pieces;
   for (const track of tracks.channels) {
-    for (const piece of cutPieces(track, listener.longest)) inspection.add(await listener.hear(piece));
+    for (const piece of cutPieces(track, longestPiece)) inspection.add(await listener.hear(piece));
   }
   return { file, seconds: tracks.seconds, ...inspection.summary(first) };
 }

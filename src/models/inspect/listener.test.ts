@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { weightsOf, type TensorMap } from "../../../test/support/aasist-weights.ts";
 import { referenceHubert, smallHubert } from "../../../test/support/hubert-reference.ts";
+import { readFloats, readIntegers, readNumbers } from "../../../test/support/npy.ts";
 import { referenceTokens } from "../../../test/support/safeear-reference.ts";
+import { sharedFixture, withoutFixture } from "../../../test/support/shared-fixtures.ts";
 import {
   taughtSizes,
   taughtTensors,
@@ -12,8 +15,8 @@ import {
 } from "../../../test/support/taught-models.ts";
 import { packsFolder } from "../../../test/support/tiny-pack.ts";
 import { voice } from "../../../test/support/voice.ts";
-import { createListener, type Listener } from "./listener.ts";
-import type { TaughtTokenizer } from "./taught-tokenizer.ts";
+import { createListener, longestPiece, type Listener } from "./listener.ts";
+import { withTaughtTokenizer, type TaughtTokenizer } from "./taught-tokenizer.ts";
 
 const { width } = smallHubert;
 const tensor = (key: string): Float32Array => taughtTensors.get(key)?.data ?? new Float32Array(0);
@@ -62,9 +65,43 @@ function areNear(actual: Float32Array, expected: readonly number[]): void {
 }
 
 describe("a listener", () => {
+  const missing = withoutFixture("hubert-tiny") || withoutFixture("safeear-small/SpeechTokenizer.pt");
+  it("hears in published layouts what the original code does", { skip: missing }, async (t) => {
+    const fixture = (folder: string, name: string): string => sharedFixture(join(folder, name));
+    const floats = async (folder: string, name: string): Promise<Float32Array> =>
+      (await readFloats(fixture(folder, name))).data;
+    const hubert = fixture("hubert-tiny", "hubert_tiny.pt");
+    await withTaughtTokenizer(sharedFixture("safeear-small"), { hubert }, async (models) => {
+      const listener = await listen(t, models);
+      const taughtBy = await listener.hear(await floats("hubert-tiny", "input.npy"));
+      areNear(taughtBy.features, [...(await floats("hubert-tiny", "expected_hf_avg_0to4.npy"))]);
+
+      const heard = await listener.hear(await floats("safeear-small", "input.npy"));
+      const { data } = await readIntegers(fixture("safeear-small", "expected_codes.npy"));
+      const codes = Array.from({ length: 201 * 8 }, (_, i) =>
+        Number(data[(i % 8) * 202 + Math.floor(i / 8)]),
+      );
+      assert.deepEqual([...heard.codes], codes);
+
+      // [1, 64, 202]: the first quantizer's code vectors.
+      const { data: vectors } = await readNumbers(fixture("safeear-small", "expected_quantized_0.npy"));
+      const { weight } = models.transform;
+      const projected = Array.from({ length: 201 * 48 }, (_, i) => {
+        const [frame, k] = [Math.floor(i / 48), i % 48];
+        let sum = 0;
+        for (let j = 0; j < 64; j++) sum += (weight[k * 64 + j] ?? NaN) * (vectors[j * 202 + frame] ?? NaN);
+        return sum;
+      });
+      const first = Array.from({ length: 201 }, (_, frame) => [
+        ...heard.projected.subarray(frame * 8 * 48, (frame * 8 + 1) * 48),
+      ]);
+      areNear(Float32Array.from(first.flat()), projected);
+      await listener.close();
+    });
+  });
+
   it("hears with both models what they are defined to, of pieces of any length from a second", async (t) => {
     const listener = await listen(t, taught);
-    assert.equal(listener.longest, 64_600);
     for (const [samples, frames] of [
       [16_000, 49],
       [23_333, 72],
@@ -79,7 +116,7 @@ describe("a listener", () => {
       areNear(heard.projected, expected.projected);
       assert.ok(new Set(heard.codes).size > 3, "the codes differ");
     }
-    assert.equal((await listener.hear(voice(4.0375, 16_000))).frames, 201);
+    assert.equal((await listener.hear(voice(longestPiece / 16_000, 16_000))).frames, 201);
   });
 
   it("hears one layer of the teacher where it is asked to", async (t) => {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { hubertFrames } from "../import/hubert-sizes.ts";
+import { safeearWindow } from "../import/safeear-graphs.ts";
 import { writeModel } from "../onnx/write-model.ts";
 import { naming } from "../checkpoint/errors.ts";
 import type { OpenModel } from "../messages.ts";
@@ -29,15 +30,14 @@ export interface Heard {
 
 /** A process that listens with both models. */
 export interface Listener {
-  /** The most samples, at 16 kHz, that it hears at once. */
-  readonly longest: number;
-  /** Hears at least a second, at 16 kHz within ±1. Rejects when the process ends. One call at a time. */
+  /** Hears a second to {@link longestPiece}, at 16 kHz within ±1. Rejects when the process ends. One call at a time. */
   hear(samples: Float32Array): Promise<Heard>;
   close(): Promise<void>;
 }
 
-/** A window of SafeEar's published detector: what the tokenizer hears at once there. */
-const longest = 64_600;
+/** The most samples, at 16 kHz, that are heard at once: as the tokenizer does for SafeEar's detector. */
+export const longestPiece = safeearWindow;
+
 const withinMs = 120_000;
 const graceMs = 5000;
 const weights = { file: "weights.bin", thresholdBytes: 1 << 16 };
@@ -47,7 +47,7 @@ const weights = { file: "weights.bin", thresholdBytes: 1 << 16 };
  * Throws CheckpointError on weights that are unfit, and Error where the process cannot run them.
  */
 export async function createListener(taught: TaughtTokenizer, scratch: string): Promise<Listener> {
-  const graph = listeningGraph(taught, longest);
+  const graph = listeningGraph(taught, longestPiece);
   // The tokenizer's tensors were all looked at.
   const [file = ""] = await naming(taught.teacherFile, undefined, () =>
     writeModel(graph, scratch, { external: weights }),
@@ -59,21 +59,20 @@ export async function createListener(taught: TaughtTokenizer, scratch: string): 
     provider: "cpu",
     input: listeningInput,
     output: listeningOutput,
-    window: 1 + longest,
-    outputWidth: hubertFrames(longest) * layout.columns,
+    window: 1 + longestPiece,
+    outputWidth: hubertFrames(longestPiece) * layout.columns,
     batchSizes: [1],
     timedRuns: 0,
   };
   await worker.open(model, withinMs);
   return {
-    longest,
     hear: (samples) => hear(worker, samples, layout),
     close: () => worker.close(graceMs),
   };
 }
 
 async function hear(worker: Worker, samples: Float32Array, layout: FrameLayout): Promise<Heard> {
-  const row = new Float32Array(1 + longest);
+  const row = new Float32Array(1 + longestPiece);
   row[0] = samples.length;
   row.set(samples, 1);
   const { values, bad } = await worker.run([row], withinMs);
