@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
+import { codeMessage, codesSpec } from "../../test/support/code-windows.ts";
+import { fakeDetector } from "../../test/support/fakes.ts";
 import { scripted } from "../../test/support/scripted-session.ts";
 import { twoDoors } from "../../test/support/two-doors.ts";
 import { faultCodes } from "../../src/stream/errors.ts";
@@ -68,6 +70,33 @@ for (const transport of ["ws", "grpc"] as const)
         scores,
         scores.map((_, i) => i),
       );
+    });
+
+    it("streams windows of codes, which name no seed", async (t) => {
+      const detector = fakeDetector(({ codes }) => codes?.[0] ?? NaN, codesSpec({ seed: 3 }));
+      const { endpoints } = await twoDoors(t, { detector });
+      const session = await connect({
+        ...endpoints[transport],
+        pace: "file",
+        audio: { encoding: "safeear_codes", channels: 1 },
+      });
+      const { encoding, framing, sample_rate } = session.ready.audio;
+      assert.deepEqual([encoding, framing, sample_rate], ["safeear_codes", "packet", 16_000]);
+      const llrs: unknown[] = [];
+      session.on("score", ({ llr }) => llrs.push(llr));
+      for (let index = 0; index < 4; index++) session.send(codeMessage(index));
+      const summary = await session.finish();
+      assert.deepEqual(llrs, [0, 1, 2, 3]);
+      assert.ok(!("seed" in session.ready) && !("seed" in summary));
+    });
+
+    it("is told the seed by which a model shuffles", async (t) => {
+      const detector = fakeDetector(() => 1, codesSpec({ seed: 4_294_967_295 }));
+      const { endpoints } = await twoDoors(t, { detector });
+      const session = await connect({ ...endpoints[transport], audio });
+      assert.equal(session.ready.seed, 4_294_967_295);
+      assert.equal((await session.finish()).seed, 4_294_967_295);
+      assert.equal((await detect(second, { ...endpoints[transport], audio })).seed, 4_294_967_295);
     });
 
     it("says every control, and an update changes what is in force", async (t) => {

@@ -31,5 +31,5 @@ export function toModelView(model: ServedModel) {
 
 /** As `detect --json` prints it, without a file. */
 export function toDetectView({ model, channels, seed }: DetectOutcome) {
-  return { model, channels, ...(seed === undefined ? {} : { seed }) };
+  return { model, ...(seed === undefined ? {} : { seed }), channels };
 }
