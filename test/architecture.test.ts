@@ -108,9 +108,9 @@ describe("architecture", () => {
     }
   });
 
-  it("only inference processes, and a client's edge, load ONNX Runtime", () => {
+  it("only inference processes, a client's edge's too, load ONNX Runtime", () => {
     const users = sources.filter((file) => packages(file).includes("onnxruntime-node"));
-    assert.deepEqual(users, [...inferenceProcesses, "clients/node/edge-tokenizer.ts"]);
+    assert.deepEqual(users, [...inferenceProcesses, "clients/node/edge-process.ts"]);
   });
 
   it("only the configuration reads the environment, and only the CLI ends the process", () => {

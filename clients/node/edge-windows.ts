@@ -17,7 +17,7 @@ import { hertz, toMillis } from "../../src/stream/units.ts";
 import { giveBuffer } from "../../src/stream/window-buffers.ts";
 import type { Edge, EdgeOptions } from "./edge.ts";
 import { readEdgePack } from "./edge-pack.ts";
-import { loadTokenizer, type Tokenizer } from "./edge-tokenizer.ts";
+import { Tokenizer } from "./edge-tokenizer.ts";
 import type { Annotation, AudioOptions } from "./options.ts";
 
 /** See `createEdge`. */
@@ -28,7 +28,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     throw new RangeError(`sampleRate must be one of ${pcmRates.join(", ")}, not ${audio.sampleRate}`);
   const { spec, codes, tokenizerPath } = await readEdgePack(options.pack);
   const hopMs = checkHop(options.hopMs ?? spec.detection.hopMs);
-  const tokenizer = await loadTokenizer(tokenizerPath, threads);
+  const tokenizer = await Tokenizer.load(tokenizerPath, threads);
   return new WindowEdge({ spec, codes, tokenizer, orderOf, hopMs, audio });
 }
 

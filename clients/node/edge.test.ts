@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
@@ -183,6 +184,48 @@ describe("the edge of a client in private mode", { timeout: 120_000 }, () => {
     const manifest = parseManifest(JSON.parse(await readFile(join(part, "model.json"), "utf8")));
     await writeFile(join(part, "model.json"), JSON.stringify({ ...manifest, codec: undefined }));
     await assert.rejects(createEdge({ pack: part, audio }), /has no tokenizer/);
+  });
+
+  it("leaves the thread free while it encodes, and answers in the order of the calls", async (t) => {
+    const edge = await open(t, { order: "5" });
+    const calls = [edge.push(speech.subarray(0, 160_000)), edge.push(speech.subarray(160_000)), edge.flush()];
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const order: number[] = [];
+    const all = await Promise.all(
+      calls.map(async (call, i) => {
+        const messages = await call;
+        order.push(i);
+        return messages;
+      }),
+    );
+    clearInterval(timer);
+    assert.deepEqual(order, [0, 1, 2]);
+    assert.ok(turns > 0);
+    assert.deepEqual(
+      all.flat().map((message) => readCodeWindow(message, codes)),
+      await windowsOf(t, { order: "5" }),
+    );
+  });
+
+  it("says what is wrong with a tokenizer that is none, and ends its process", async (t) => {
+    const packs = await temporaryPacks();
+    t.after(() => packs.remove());
+    const broken = await importSmallSafeear(packs.folder, "5");
+    const manifest = parseManifest(JSON.parse(await readFile(join(broken, "model.json"), "utf8")));
+    const rewrite = (changed: object) =>
+      writeFile(join(broken, "model.json"), JSON.stringify({ ...manifest, ...changed }));
+    await rewrite({ codec: { ...manifest.codec, tokenizer: "detector.onnx" } });
+    const edge = await open(t, { pack: broken });
+    await assert.rejects(edge.push(speech), /the tokenizer failed: /);
+    await edge.close();
+    await edge.close();
+    await assert.rejects(edge.push(speech), /has ended/);
+    const none = Buffer.from("no model");
+    const sha256 = createHash("sha256").update(none).digest("hex");
+    await writeFile(join(broken, "tokenizer.onnx"), none);
+    await rewrite({ files: { ...manifest.files, "tokenizer.onnx": { sha256, bytes: none.length } } });
+    await assert.rejects(createEdge({ pack: broken, audio }), /the tokenizer failed: /);
   });
 
   it("refuses options that no session has", async () => {
