@@ -48,3 +48,15 @@ export function wavFile({ data, size, ...format }: WavFile): Uint8Array {
   head.writeUInt32LE(4 + body.length, 4);
   return new Uint8Array(Buffer.concat([head, body]));
 }
+
+/** A WAV file of samples as they are, 16,000 a second where nothing else is said. */
+export const floatWav = (
+  samples: Float32Array,
+  format: Pick<WavFormat, "channels" | "rate"> = {},
+): Uint8Array =>
+  wavFile({
+    ...format,
+    tag: 3,
+    bits: 32,
+    data: new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength),
+  });
