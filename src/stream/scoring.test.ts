@@ -22,6 +22,7 @@ function window(index: number, channel = 0, speech = 100): Window {
     freshSpeech: samples(speech),
     quality: { bandwidthHz: 8000, clipping: 0, lossRatio: 0 },
     samples: new Float32Array(1),
+    codes: new Int32Array(1),
   };
 }
 
@@ -133,7 +134,7 @@ describe("scoreInOrder", () => {
     assert.deepEqual(b.said(), ["answered 0", "gap", "answered 1"]);
   });
 
-  it("lets go of a window's samples as soon as it is settled, since its turn may be long in coming", async () => {
+  it("lets go of a window's samples and codes as soon as it is settled, since its turn may be long in coming", async () => {
     for (const pace of ["live", "file"] as const) {
       const b = bench(pace);
       b.push(window(0), window(1), window(2), window(3, 0, 0));
@@ -147,6 +148,7 @@ describe("scoreInOrder", () => {
       for (const settled of b.out) {
         assert.ok(settled.kind === "answered" || settled.kind === "missed");
         assert.equal(settled.window.samples.length, 0);
+        assert.ok(!("codes" in settled.window));
       }
       assert.ok(b.asked.every((one) => one.window.samples.length === 1));
     }

@@ -14,6 +14,12 @@ describe("window buffers", () => {
     assert.equal(takeBuffer(320).length, 320);
   });
 
+  it("keeps none that holds nothing", () => {
+    const none = new Float32Array(0);
+    giveBuffer(none);
+    assert.notEqual(takeBuffer(0), none);
+  });
+
   it("keeps a bounded number", () => {
     const many: Float32Array[] = Array.from({ length: 200 }, () => new Float32Array(7));
     for (const buffer of many) giveBuffer(buffer);
