@@ -76,10 +76,13 @@ describe("windows that come as codes", () => {
 
   it("are time and not evidence during a pause, and the hole after it is the pause's", () => {
     const paused = [window(0), { type: "pause" }, window(1), { type: "resume" }] as const;
-    assert.deepEqual(told([...paused, window(2, { start: 96_600 })]), [
+    const after = [window(2, { start: 96_600 }), window(3, { start: 161_300 })];
+    assert.deepEqual(told([...paused, ...after]), [
       "window 0 0–64600 fresh 64600",
       "paused 64600–96600",
       "window 2 96600–161200 fresh 64600",
+      "client_declared 161200–161300",
+      "window 3 161300–225900 fresh 64600",
     ]);
     const declared = [window(0), { type: "pause" }, { type: "resume", gapMs: 1000 }] as const;
     assert.deepEqual(told([...declared, window(1, { start: 80_600 })]), [
@@ -135,6 +138,14 @@ describe("windows that come as codes", () => {
     assert.equal(end.paceMs, 2000);
     end.apply(window(8, { start: 160_000 }));
     assert.equal(end.paceMs, 10_000);
+  });
+
+  it("begin after the gaps that are declared, which admission counts as well", () => {
+    const end = frontEnd();
+    end.apply(window(0));
+    end.apply({ type: "resume", gapMs: 3000 });
+    end.apply({ type: "annotate", kind: "gap", gapMs: 2000 });
+    assert.equal(end.paceMs, 5000);
   });
 
   it("ignore a message of no bytes", () => {
