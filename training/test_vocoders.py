@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from vocoders.copies import like
+from vocoders.export import pack, unpack
 from vocoders.judges import Judges, against, deceive, distance
 from vocoders.kinds import KINDS, MULTIPLE
 from vocoders.signal import RATE, overlap_add, pitch, spectrum
@@ -46,6 +47,11 @@ class Vocoders(unittest.TestCase):
         self.assertGreater(float(fake.grad.abs().sum()), 0)
         against(judges, fake.detach(), self.audio).backward()
         self.assertTrue(all(p.grad is not None for p in judges.parameters()))
+
+    def test_kept_weights_are_nearly_the_trained_ones(self) -> None:
+        for shape in ((64, 32, 3), (16,), (40, 30)):
+            weight = torch.randn(shape) * torch.rand(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+            torch.testing.assert_close(unpack(pack(weight)), weight, rtol=0, atol=0.02)
 
     def test_a_copy_keeps_the_level_of_its_human(self) -> None:
         human = self.audio[0].numpy()

@@ -40,17 +40,17 @@ class LogSpec(nn.Module):
 
 
 class Phase(LogSpec):
-    """Log power, and how the phase moves from frame to frame and from bin to bin, as points near the unit circle."""
+    """Log power up to 5 kHz, and how the phase moves from frame to frame and from bin to bin, as points near the unit circle."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.spectra, self.power = Spectra(512, 128), nn.Identity()
-        bins = torch.arange(1, 257, dtype=torch.float64)
+        self.spectra, self.power = Spectra(512, 128, 160), nn.Identity()
+        bins = torch.arange(1, 161, dtype=torch.float64)
         turn = -2 * torch.pi * bins * 128 / 512
         self.register_buffer("turn_real", turn.cos().float(), persistent=False)
         self.register_buffer("turn_imaginary", turn.sin().float(), persistent=False)
         self.register_buffer("sign", torch.where(bins % 2 == 0, 1.0, -1.0).float(), persistent=False)
-        self.body = Body(long_steps(5, (4, 2)), 64, 8, 64)
+        self.body = Body(long_steps(5, (4, 2)), 64, 5, 64)
 
     def front(self, audio: torch.Tensor) -> list[torch.Tensor]:
         real, imaginary = self.spectra(level_normalised(audio))
@@ -74,10 +74,10 @@ class TwoRates(nn.Module):
         super().__init__()
         self.short, self.long = LogPower(64, 32), LogPower(1024, 512)
         self.short_body = Body(
-            [Step(1, 16, 5, (4, 1)), Step(16, 24, 3, (2, 2)), Step(24, 32, 3, (2, 2)), Step(32, 48, 3, (2, 2)), Step(48, 48)], 48, 4, 64
+            [Step(1, 12, 5, (4, 2)), Step(12, 24, 3, (2, 2)), Step(24, 32, 3, (2, 2)), Step(32, 48, 3, (2, 1)), Step(48, 48)], 48, 4, 64
         )
         self.long_body = Body(
-            [Step(1, 16, 5, (1, 4)), Step(16, 32, 3, (1, 2)), Step(32, 48, 3, (2, 2)), Step(48, 48), Step(48, 64, 3, (1, 2)),
+            [Step(1, 12, 5, (1, 4)), Step(12, 24, 3, (2, 2)), Step(24, 48, 3, (2, 2)), Step(48, 48), Step(48, 64, 3, (1, 2)),
              Step(64, 64)], 64, 16, 64
         )
         self.pools = nn.ModuleList([Pool(64), Pool(64)])
@@ -97,17 +97,17 @@ class TwoRates(nn.Module):
 
 
 class RawFilters(nn.Module):
-    """64 learned filters of 8 ms, begun as evenly spaced band passes, every millisecond; then convolutions over the picture."""
+    """64 learned filters of 8 ms, begun as evenly spaced band passes, every 2 ms; then convolutions over the picture."""
 
     def __init__(self) -> None:
         super().__init__()
         time = torch.arange(128) - 63.5
         centres = (torch.arange(64) + 0.5) * (torch.pi / 64)
         window = 0.54 + 0.46 * torch.cos(torch.pi * time / 64)
-        self.filters = nn.Conv1d(1, 64, 128, stride=16, bias=False)
+        self.filters = nn.Conv1d(1, 64, 128, stride=32, bias=False)
         self.filters.weight.data = (torch.cos(centres[:, None] * time[None]) * window * 0.1)[:, None]
         self.body = Body(
-            [Step(1, 16, 5, (4, 2)), Step(16, 24, 3, (2, 2)), Step(24, 32, 3, (2, 2)), Step(32, 48, 3, (2, 2)), Step(48, 64, 3, (2, 1)),
+            [Step(1, 16, 5, (2, 2)), Step(16, 24, 3, (2, 2)), Step(24, 32, 3, (2, 2)), Step(32, 48, 3, (2, 2)), Step(48, 64, 3, (2, 1)),
              Step(64, 64)], 64, 4, 64
         )
         self.pool, self.head = Pool(64), head(128)

@@ -18,7 +18,7 @@ from vocoders.kinds import KINDS, MULTIPLE
 
 FADE = 80
 GIVEN = "hifigan-v2"
-GIVEN_LIMIT = 260
+GIVEN_LIMIT = 130
 """How many clips the given vocoder copies: it takes about a second each."""
 
 

@@ -58,9 +58,11 @@ class Flow(nn.Module):
     def envelope(self, mel: torch.Tensor) -> torch.Tensor:
         """[B, bins, T]: what magnitude the mel bands make likely in each bin."""
         filters = filters_for(self.size, MELS)
+        edge = filters.sum(0) < 1e-3
+        filters = torch.where(edge[None], filters.roll(1, 1) + filters.roll(-1, 1), filters)
         share = filters / filters.sum(0, keepdim=True).clamp(min=1e-3)
-        inside = torch.exp(mel) / filters.sum(1)[None, :, None]
-        return torch.einsum("mf,bmt->bft", share, inside).clamp(min=1e-4)
+        inside = torch.exp(mel) / filters_for(self.size, MELS).sum(1)[None, :, None]
+        return torch.einsum("mf,bmt->bft", share, inside).clamp(min=2e-3)
 
     def speed(self, mel: torch.Tensor, state: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
         """Where the state is heading at this time, both in units of the envelope; real over imaginary parts."""
