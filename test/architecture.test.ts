@@ -36,7 +36,7 @@ const sources = ["src", "clients/node"]
   .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.endsWith(".d.ts"));
 
 /** Entries of processes of their own: of windows for the pool, and of whole recordings. */
-const inferenceProcesses = ["src/models/onnx-worker.ts", "src/models/whole/whole-worker.ts"];
+const inferenceProcesses = ["src/models/inference.ts", "src/models/whole/whole-worker.ts"];
 
 const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
 

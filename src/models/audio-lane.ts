@@ -3,13 +3,16 @@ import { closeSync, existsSync, openSync, unlinkSync, writeSync } from "node:fs"
 import { Writable } from "node:stream";
 import { audioFd, slotBytes } from "./messages.ts";
 
+/** Samples of a window, or its codes. */
+export type WindowData = Float32Array | Int32Array;
+
 /** How the samples of a batch get to a worker; what they belong to goes by message. */
 export interface AudioLane {
   /** What the worker's descriptor {@link audioFd} is to be. */
   readonly stdio: number | "pipe";
   attach(child: ChildProcess): void;
   /** Windows end to end, into a slot that holds no batch which is still unanswered. A pipe has no slots, only their order. */
-  send(windows: readonly Float32Array[], slot: number): void;
+  send(windows: readonly WindowData[], slot: number): void;
   /** Idempotent. */
   close(): void;
 }
@@ -40,7 +43,7 @@ function openUnnamed(): number | undefined {
   }
 }
 
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+const bytesOf = ({ buffer, byteOffset, byteLength }: WindowData): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 class SharedMemory implements AudioLane {
@@ -55,7 +58,7 @@ class SharedMemory implements AudioLane {
     // The descriptor is inherited.
   }
 
-  send(windows: readonly Float32Array[], slot: number): void {
+  send(windows: readonly WindowData[], slot: number): void {
     if (!this.#open) return; // The number may be somebody else's descriptor by now.
     let at = slot * slotBytes;
     for (const window of windows) {
@@ -86,7 +89,7 @@ class Pipe implements AudioLane {
     this.#audio = audio;
   }
 
-  send(windows: readonly Float32Array[]): void {
+  send(windows: readonly WindowData[]): void {
     this.#audio?.cork();
     for (const window of windows) this.#audio?.write(bytesOf(window));
     this.#audio?.uncork();

@@ -1,9 +1,15 @@
 import { setMaxListeners } from "node:events";
 import type { Score } from "../stream/ports.ts";
+import type { Place } from "./scorer.ts";
 
-const nothing = new Float32Array(0);
+/** What a window is judged by. */
+export type Content =
+  | { readonly kind: "audio"; readonly data: Float32Array; readonly place: Place | undefined }
+  | { readonly kind: "codes"; readonly data: Int32Array; readonly place: undefined };
 
-/** One window's way through the pool; it lets go of the audio as soon as it is settled. */
+const nothing: Content = { kind: "audio", data: new Float32Array(0), place: undefined };
+
+/** One window's way through the pool; it lets go of the content as soon as it is settled. */
 export class Job {
   readonly queuedAt = performance.now();
   readonly promise: Promise<Score>;
@@ -11,7 +17,7 @@ export class Job {
   readonly patient: boolean;
   /** Batches it was lost with. */
   losses = 0;
-  #samples: Float32Array;
+  #content: Content;
   #settled = false;
   readonly #signal: AbortSignal;
   readonly #abort = () => this.#settle(() => this.#reject(this.#signal.reason));
@@ -19,9 +25,9 @@ export class Job {
   #resolve: (score: Score) => void = () => undefined;
   #reject: (reason: unknown) => void = () => undefined;
 
-  constructor(samples: Float32Array, signal: AbortSignal, patient: boolean, onSettled: (job: Job) => void) {
+  constructor(content: Content, signal: AbortSignal, patient: boolean, onSettled: (job: Job) => void) {
     this.patient = patient;
-    this.#samples = samples;
+    this.#content = content;
     this.#signal = signal;
     this.#onSettled = onSettled;
     this.promise = new Promise((resolve, reject) => {
@@ -33,8 +39,8 @@ export class Job {
     signal.addEventListener("abort", this.#abort, { once: true });
   }
 
-  get samples(): Float32Array {
-    return this.#samples;
+  get content(): Content {
+    return this.#content;
   }
 
   get settled(): boolean {
@@ -58,7 +64,7 @@ export class Job {
   #settle(tell: () => void): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#samples = nothing;
+    this.#content = nothing;
     this.#signal.removeEventListener("abort", this.#abort);
     tell();
     this.#onSettled(this);

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { DetectorSpec } from "../stream/ports.ts";
+import type { CodeSpec, DetectorSpec } from "../stream/ports.ts";
 import { hertz, samples } from "../stream/units.ts";
+import { parseOrder } from "./safeear/permutation.ts";
 
 const name = z
   .string()
@@ -60,11 +61,21 @@ const codec = z.strictObject({
   frame_samples: z.int().min(1).max(48_000),
   /** Shorter audio must be lengthened. */
   fewest_samples: z.int().min(1).max(960_000),
+  /** The tokenizer cut where windows that overlap stop sharing what is computed. */
+  halves: z
+    .strictObject({
+      front: fileName,
+      back: fileName,
+      /** How far a frame of the front reaches before its first sample and after it. */
+      before_samples: z.int().min(0).max(960_000),
+      after_samples: z.int().min(0).max(960_000),
+    })
+    .optional(),
   detector: z
     .strictObject({
       file: fileName,
       longest_frames: z.int().min(1).max(1_000_000),
-      /** In which `model.onnx` hears the frames of a second: `identity`, `flip` or a seed. */
+      /** In which the frames of a second are heard: `identity`, `flip` or a seed. */
       order: z.string().regex(/^(identity|flip|\d{1,10})$/, "must be identity, flip or a seed"),
     })
     .optional(),
@@ -118,18 +129,40 @@ const manifest = z
     path: ["hop_samples"],
     error: "must not exceed window_samples",
   })
-  .refine((m) => modelFile in m.files, { path: ["files"], error: "must list model.onnx" })
+  .refine((m) => modelFile in m.files || isCodecPack(m), { path: ["files"], error: "must list model.onnx" })
+  .refine((m) => (m.codec?.detector === undefined) === (m.codec?.halves === undefined), {
+    path: ["codec"],
+    error: "must have a detector and the tokenizer's halves, or neither",
+  })
+  .refine(({ codec, window_samples }) => windowFrames(codec, window_samples) <= longestFrames(codec), {
+    path: ["codec"],
+    error: "must have a detector that can hear a window",
+  })
   .refine((m) => codecFiles(m.codec).every((file) => file in m.files), {
     path: ["codec"],
     error: "must name listed files",
   });
 
-const codecFiles = (parts: z.infer<typeof codec> | undefined): string[] =>
-  parts === undefined
-    ? []
-    : [parts.tokenizer, ...(parts.detector === undefined ? [] : [parts.detector.file])];
+type Codec = z.infer<typeof codec> | undefined;
 
-/** The graph that every pack has; other files (external weights) lie beside it. */
+function codecFiles(parts: Codec): string[] {
+  if (parts === undefined) return [];
+  const { tokenizer, halves, detector } = parts;
+  return [
+    tokenizer,
+    ...(halves === undefined ? [] : [halves.front, halves.back]),
+    ...(detector === undefined ? [] : [detector.file]),
+  ];
+}
+
+const isCodecPack = (m: { readonly codec?: Codec }): boolean => m.codec?.detector !== undefined;
+
+const windowFrames = (parts: Codec, window: number): number =>
+  parts === undefined ? 0 : Math.ceil(window / parts.frame_samples);
+
+const longestFrames = (parts: Codec): number => parts?.detector?.longest_frames ?? Infinity;
+
+/** The graph of a pack that is one graph; other files (external weights) lie beside it. */
 export const modelFile = "model.onnx";
 
 /** A pack's `model.json`, checked. */
@@ -159,6 +192,8 @@ export function digestOf(files: Manifest["files"]): string {
 /** What the rest of the program knows of a pack. */
 export function toSpec(pack: Manifest): DetectorSpec {
   const { thresholds: at } = pack.detection;
+  const order = pack.codec?.detector && parseOrder(pack.codec.detector.order);
+  const codes = codeSpec(pack);
   return {
     id: pack.id,
     version: pack.version,
@@ -181,5 +216,18 @@ export function toSpec(pack: Manifest): DetectorSpec {
         spoofExit: at.spoof_exit,
       },
     },
+    ...(order?.kind === "seed" ? { seed: order.seed } : {}),
+    ...(codes === undefined ? {} : { codes }),
+  };
+}
+
+function codeSpec({ codec, window_samples }: Manifest): CodeSpec | undefined {
+  if (codec?.detector === undefined) return undefined;
+  return {
+    // The first stage is semantic.
+    stages: codec.stages - 1,
+    choices: codec.codes,
+    frameSamples: codec.frame_samples,
+    frames: windowFrames(codec, window_samples),
   };
 }

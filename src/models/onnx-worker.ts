@@ -1,112 +1,82 @@
 /*
- * The entry of an inference process, and the only importer of ONNX Runtime: its `run()` holds the JavaScript
- * thread for the whole inference, and a thread cannot be stopped inside it. One session, one batch at a time.
+ * The entry of an inference process: ONNX Runtime's `run()` holds the JavaScript thread for the whole inference, and a
+ * thread cannot be stopped inside it. One model, one batch at a time.
  */
 import { fstatSync, readSync } from "node:fs";
-import { InferenceSession, Tensor } from "onnxruntime-node";
-import { audioFd, parseToWorker, slotBytes, type FromWorker, type OpenModel } from "./messages.ts";
+import {
+  audioFd,
+  parseToWorker,
+  slotBytes,
+  type FromWorker,
+  type OpenModel,
+  type ToWorker,
+} from "./messages.ts";
+import { openOneGraph } from "./one-graph.ts";
+import { openSafeear } from "./safeear/window-scorer.ts";
+import type { Batch, Place, Scorer } from "./scorer.ts";
 
 type Model = {
-  readonly session: InferenceSession;
+  readonly scorer: Scorer;
   readonly spec: OpenModel;
   /** The largest batch, reused by every run. */
   readonly audio: Float32Array;
 };
 
+/** Runs of one batch size are timed until they have taken so long, and no further size after so long. */
 const longestTimedMs = 500;
+const longestWarmMs = 2000;
 
 async function open(spec: OpenModel): Promise<Model> {
-  const session = await InferenceSession.create(spec.modelPath, {
-    executionProviders: [spec.provider],
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    enableMemPattern: false,
-    graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
-  });
-  checkInput(session, spec);
-  checkOutput(session, spec);
-  return { session, spec, audio: new Float32Array((spec.batchSizes.at(-1) ?? 1) * spec.window) };
+  const { graphs, batchSizes, window } = spec;
+  const scorer = await (graphs.kind === "one" ? openOneGraph(graphs, spec) : openSafeear(graphs, spec));
+  // Of a window's codes there are fewer than samples, but for models of very short frames.
+  const codes = graphs.kind === "one" ? 0 : (graphs.stages - 1) * Math.ceil(window / graphs.frameSamples);
+  return { scorer, spec, audio: new Float32Array((batchSizes.at(-1) ?? 1) * Math.max(window, codes)) };
 }
 
-function checkInput(session: InferenceSession, spec: OpenModel): void {
-  const [input, ...others] = session.inputMetadata;
-  if (input?.name !== spec.input || others.length > 0) {
-    throw new Error(
-      `the model's inputs are ${session.inputNames.join(", ")}, its manifest says ${spec.input}`,
-    );
-  }
-  if (!input.isTensor || input.type !== "float32" || input.shape.length !== 2) {
-    throw new Error(`the model's input ${spec.input} is not float32 of shape [batch, samples]`);
-  }
-  checkShape(input.shape, spec);
-}
-
-/** A dimension is a number where the graph fixes it and a name where it leaves it free. */
-function checkShape([rows, window]: readonly (number | string)[], spec: OpenModel): void {
-  if (typeof window === "number" && window !== spec.window) {
-    throw new Error(`the model takes windows of ${window} samples, its manifest says ${spec.window}`);
-  }
-  if (typeof rows === "number" && spec.batchSizes.some((size) => size !== rows)) {
-    throw new Error(`the model takes batches of ${rows}, its manifest says ${spec.batchSizes.join(", ")}`);
-  }
-}
-
-function checkOutput(session: InferenceSession, spec: OpenModel): void {
-  if (session.outputNames.includes(spec.output)) return;
-  throw new Error(
-    `the model's outputs are ${session.outputNames.join(", ")}, its manifest says ${spec.output}`,
-  );
-}
-
-/** Runs the first `size` windows of `model.audio` and gives their output rows end to end. */
-async function run({ session, spec, audio }: Model, size: number): Promise<Float32Array> {
-  const feed = new Tensor("float32", audio.subarray(0, size * spec.window), [size, spec.window]);
-  const output = (await session.run({ [spec.input]: feed }, [spec.output]))[spec.output];
-  if (output?.type !== "float32" || !(output.data instanceof Float32Array)) {
-    throw new Error(`the model's output ${spec.output} is not float32`);
-  }
-  const rows = output.dims[0];
-  if (rows !== size || output.data.length !== size * spec.outputWidth) {
-    const want = spec.outputWidth === 1 ? `[${size}] or [${size}, 1]` : `[${size}, ${spec.outputWidth}]`;
-    throw new Error(`the model's output ${spec.output} has shape [${output.dims.join(", ")}], not ${want}`);
-  }
-  return output.data;
-}
-
-/** Milliseconds of one run per batch size: the best of the timed ones, after one that fills the arena. */
+/**
+ * Milliseconds of one run per batch size: the best of the timed ones, after one that fills the arena. Windows follow each
+ * other by a hop as those of a call do, so that a model that shares work among them is timed doing so.
+ */
 async function warmUp(model: Model): Promise<number[]> {
-  fillWithNoise(model.audio);
-  const { batchSizes, timedRuns } = model.spec;
-  if (timedRuns === 0) return [await time(model, batchSizes[0] ?? 1)];
+  const { batchSizes, timedRuns, window, hop } = model.spec;
+  const tape = noise(window + timedRuns * hop);
   const batchMs: number[] = [];
-  for (const size of batchSizes) {
-    let best = await time(model, size);
-    let spent = best;
-    for (let i = 0; i < timedRuns && spent < longestTimedMs; i++) {
-      const ms = await time(model, size);
+  const sizes = timedRuns === 0 ? batchSizes.slice(0, 1) : batchSizes;
+  const begun = performance.now();
+  for (const size of sizes) {
+    let spent = await time(model, size, tape, 0);
+    let best = timedRuns === 0 ? spent : Infinity;
+    for (let turn = 1; turn <= timedRuns && (turn === 1 || spent < longestTimedMs); turn++) {
+      const ms = await time(model, size, tape, turn);
       spent += ms;
       best = Math.min(best, ms);
     }
     batchMs.push(best);
+    model.scorer.forget();
+    if (performance.now() - begun > longestWarmMs) break;
   }
   return batchMs;
 }
 
-async function time(model: Model, size: number): Promise<number> {
+async function time({ scorer, spec, audio }: Model, size: number, tape: Float32Array, turn: number) {
+  const start = turn * spec.hop;
+  const places = Array.from({ length: size }, (_, track): Place => ({ track, start }));
+  for (let row = 0; row < size; row++) {
+    audio.set(tape.subarray(start, start + spec.window), row * spec.window);
+  }
   const from = performance.now();
-  await run(model, size);
+  await scorer.score({ kind: "audio", samples: audio.subarray(0, size * spec.window), places }, size);
   return performance.now() - from;
 }
 
 /** A linear congruential generator (Numerical Recipes' constants), quiet. */
-function fillWithNoise(audio: Float32Array): void {
+function noise(length: number): Float32Array {
   let state = 1;
-  for (let i = 0; i < audio.length; i++) {
+  return Float32Array.from({ length }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    audio[i] = (state / 2 ** 32 - 0.5) * 0.1;
-  }
+    return (state / 2 ** 32 - 0.5) * 0.1;
+  });
 }
 
 /** Shared memory, or a pipe: see `audio-lane.ts`. */
@@ -136,23 +106,26 @@ function blankBadWindows(audio: Float32Array, rows: number, window: number): num
   return bad;
 }
 
-async function score(model: Model, id: number, rows: number, slot: number): Promise<FromWorker> {
-  const { window, outputWidth, batchSizes } = model.spec;
+async function score(model: Model, announced: Extract<ToWorker, { type: "score" }>): Promise<FromWorker> {
+  const { id, kind, length, places, slot } = announced;
+  const { outputWidth, batchSizes } = model.spec;
+  const rows = places.length;
   const size = batchSizes.find((candidate) => candidate >= rows);
   if (size === undefined) throw new Error(`a batch of ${rows} is larger than ${batchSizes.at(-1) ?? 0}`);
-  receive(model.audio, rows * window, slot);
-  const bad = blankBadWindows(model.audio, rows, window);
+  const numbers = model.audio.subarray(0, size * length);
+  receive(numbers, rows * length, slot);
   // What pads a batch must not be what a caller sent earlier.
-  model.audio.fill(0, rows * window, size * window);
+  numbers.fill(0, rows * length);
+  const bad = kind === "audio" ? blankBadWindows(numbers, rows, length) : [];
   const begun = performance.now();
-  const values = await run(model, size);
-  return {
-    type: "scored",
-    id,
-    values: values.slice(0, rows * outputWidth),
-    bad,
-    ms: performance.now() - begun,
-  };
+  const values = await model.scorer.score(toBatch(kind, numbers, places), size);
+  const ms = performance.now() - begun;
+  return { type: "scored", id, values: values.slice(0, rows * outputWidth), bad, ms };
+}
+
+function toBatch(kind: Batch["kind"], numbers: Float32Array, places: readonly (Place | undefined)[]): Batch {
+  if (kind === "audio") return { kind, samples: numbers, places };
+  return { kind, codes: new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length) };
 }
 
 function tell(message: FromWorker): void {
@@ -170,10 +143,10 @@ async function obey(raw: unknown): Promise<void> {
       return;
     case "score":
       if (model === undefined) throw new Error("asked to score before a model was opened");
-      tell(await score(model, message.id, message.rows, message.slot));
+      tell(await score(model, message));
       return;
     case "close":
-      await model?.session.release();
+      await model?.scorer.release();
       process.disconnect();
       return;
   }

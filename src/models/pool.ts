@@ -1,16 +1,21 @@
 import { WindowLost, type Detector, type DetectorSpec, type Score, type Window } from "../stream/ports.ts";
 import { batchSize } from "./batching.ts";
 import { Crew, type CrewEvent } from "./crew.ts";
+import { deal, type Hand } from "./dealing.ts";
 import { elect, type Elected } from "./election.ts";
 import { Job } from "./job.ts";
-import { outputWidth, toLlr } from "./llr.ts";
+import { toLlr } from "./llr.ts";
 import { type Model, slots } from "./messages.ts";
+import { contentOf, modelOf, specIn } from "./pack-model.ts";
 import { isGpu, type Provider, type RefusedProvider } from "./providers.ts";
+import type { FrameOrder } from "./safeear/permutation.ts";
 import type { Pack } from "./store.ts";
 import type { BatchAnswer, Worker } from "./worker.ts";
 
 export interface PoolOptions {
   readonly pack: Pack;
+  /** In which a SafeEar hears frames; the pack's by default. Other families have none. */
+  readonly order?: FrameOrder;
   /** Processes on a CPU, at least 1; a GPU gets exactly one. */
   readonly workers: number;
   /** Tried in this order. */
@@ -64,28 +69,24 @@ export interface Pool extends Detector {
   /** The WebGPU device's name, where it has one. */
   readonly adapter: string | undefined;
   readonly refused: readonly RefusedProvider[];
-  /** Milliseconds of one worker per window, as measured at the start. */
+  /** Milliseconds of one worker per window of calls that go on, as measured at the start. */
   readonly windowMs: number;
   readonly workerPids: readonly number[];
   stats(): PoolStats;
 }
 
-/** Elects a provider and starts the workers. Throws NoProvider, with each provider's reason, when none can serve. */
+/**
+ * Elects a provider and starts the workers. Throws NoProvider, with each provider's reason, when none can serve, and an
+ * Error where the pack can score nothing, or not in the order asked for.
+ */
 export async function createPool(options: PoolOptions): Promise<Pool> {
-  const { manifest, modelPath, spec } = options.pack;
-  const model: Model = {
-    modelPath,
-    input: manifest.input.name,
-    output: manifest.output.name,
-    window: manifest.window_samples,
-    outputWidth: outputWidth(manifest.output),
-    batchSizes: manifest.batch_sizes,
-  };
+  const hopMs = options.hopMs ?? options.pack.spec.detection.hopMs;
+  const model = modelOf(options.pack, hopMs, options.order);
   const elected = await elect(model, {
     providers: options.providers,
     requireGpu: options.requireGpu ?? false,
     allowSoftwareGpu: options.allowSoftwareGpu ?? false,
-    maxWindowMs: options.maxWindowMs ?? options.hopMs ?? spec.detection.hopMs,
+    maxWindowMs: options.maxWindowMs ?? hopMs,
     startMs: options.startMs ?? 60_000,
   });
   for (const refused of elected.refused) options.onEvent?.({ type: "provider_refused", ...refused });
@@ -93,6 +94,9 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   await pool.fill();
   return pool;
 }
+
+/** Tracks whose worker is remembered; those without a window for longest are forgotten first. */
+const mostTracks = 4096;
 
 class WorkerPool implements Pool {
   readonly spec: DetectorSpec;
@@ -106,14 +110,16 @@ class WorkerPool implements Pool {
   readonly #deadlineMs: number;
   readonly #crew: Crew;
   readonly #counts = { scored: 0, shed: 0, lost: 0, batches: new Map<number, number>() };
-  readonly #queue: Job[] = [];
+  #queue: Job[] = [];
+  /** Who scored the latest window of a track, where windows share work. */
+  readonly #lastOf = new Map<number, Worker>();
   #dispatching = false;
   #closing: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
 
   constructor(options: PoolOptions, model: Model, elected: Elected) {
     const { adapter, provider, refused, windowMs, worker } = elected;
-    this.spec = options.pack.spec;
+    this.spec = specIn(options.pack, options.order);
     this.provider = provider;
     this.adapter = adapter;
     this.refused = refused;
@@ -160,12 +166,10 @@ class WorkerPool implements Pool {
 
   async score(window: Window, signal: AbortSignal, patient = false): Promise<Score> {
     signal.throwIfAborted();
-    if (window.samples.length !== this.spec.window) {
-      throw new RangeError(`a window of ${window.samples.length} samples, not ${this.spec.window}`);
-    }
+    const content = contentOf(window, this.spec);
     if (this.#closing !== undefined) throw this.#shed("the pool is closing");
     if (this.#queue.length >= this.#queueLimit) throw this.#shed(`${this.#queueLimit} windows are waiting`);
-    const job = new Job(window.samples, signal, patient, (settled) => this.#forget(settled));
+    const job = new Job(content, signal, patient, (settled) => this.#forget(settled));
     this.#enqueue(job);
     this.#dispatchSoon();
     return job.promise;
@@ -202,19 +206,50 @@ class WorkerPool implements Pool {
     const free = this.#crew.ready
       .filter((worker) => worker.load < (gpu ? 1 : slots))
       .sort((a, b) => a.load - b.load);
-    for (const [i, worker] of free.entries()) {
-      if (this.#queue.length === 0) break;
-      const size = batchSize(this.#model.batchSizes, this.#queue.length, free.length - i, gpu);
-      void this.#run(worker, this.#queue.splice(0, size));
-    }
+    const { dealt, rest, displaced } = deal(this.#queue, this.#hands(free, gpu), (worker, job) =>
+      this.#knows(worker, job),
+    );
+    this.#queue = [...rest];
+    for (const { worker, jobs } of dealt) void this.#run(worker, jobs);
+    if (displaced) this.#dispatchSoon();
     if (this.#drained()) this.#onDrained?.();
+  }
+
+  #hands(free: readonly Worker[], gpu: boolean): Hand<Worker>[] {
+    const hands: Hand<Worker>[] = [];
+    let waiting = this.#queue.length;
+    for (const [i, worker] of free.entries()) {
+      if (waiting === 0) break;
+      const size = batchSize(this.#model.batchSizes, waiting, free.length - i, gpu);
+      hands.push({ worker, size });
+      waiting -= size;
+    }
+    return hands;
+  }
+
+  #knows(worker: Worker, { content: { place } }: Job): boolean {
+    return place !== undefined && this.#lastOf.get(place.track) === worker;
+  }
+
+  #remember(worker: Worker, jobs: readonly Job[]): void {
+    if (this.#model.graphs.kind === "one") return;
+    for (const { content } of jobs) {
+      if (content.place === undefined) continue;
+      this.#lastOf.delete(content.place.track);
+      this.#lastOf.set(content.place.track, worker);
+    }
+    for (const track of this.#lastOf.keys()) {
+      if (this.#lastOf.size <= mostTracks) break;
+      this.#lastOf.delete(track);
+    }
   }
 
   /** Never rejects: when it ends, every job is settled or back in the queue. */
   async #run(worker: Worker, jobs: readonly Job[]): Promise<void> {
-    const audio = jobs.map((job) => job.samples);
+    this.#remember(worker, jobs);
+    const contents = jobs.map((job) => job.content);
     try {
-      const answer = await worker.run(audio, this.#deadlineMs);
+      const answer = await worker.run(contents, this.#deadlineMs);
       this.#deliver(jobs, answer);
       this.#crew.succeed();
       this.#counts.batches.set(jobs.length, (this.#counts.batches.get(jobs.length) ?? 0) + 1);

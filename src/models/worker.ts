@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type AudioLane, createAudioLane } from "./audio-lane.ts";
 import { workerEnvironment } from "./gpu-libraries.ts";
+import type { Content } from "./job.ts";
 import { parseFromWorker, slots, type FromWorker, type OpenModel, type ToWorker } from "./messages.ts";
 
 /** One batch's answer: output rows end to end, and the windows that could not be put to the model. */
@@ -90,18 +91,21 @@ export class Worker {
   }
 
   /**
-   * Scores windows of equal length; at most {@link slots} batches at once. Rejects when the process ends first, killed
-   * if it is silent for `withinMs`.
+   * Scores windows of one kind and length; at most {@link slots} batches at once. Rejects when the process ends first,
+   * killed if it is silent for `withinMs`.
    */
-  run(windows: readonly Float32Array[], withinMs: number): Promise<BatchAnswer> {
+  run(windows: readonly Content[], withinMs: number): Promise<BatchAnswer> {
     if (this.load >= slots) return Promise.reject(new Error("a worker was given too many batches at once"));
     const id = this.#batches++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.kill(`no answer within ${withinMs} ms`), withinMs);
       this.#pending.set(id, { timer, resolve, reject });
       const slot = id % slots;
-      this.#audio.send(windows, slot);
-      this.#tell({ type: "score", id, rows: windows.length, slot });
+      const data = windows.map((window) => window.data);
+      this.#audio.send(data, slot);
+      const places = windows.map(({ place }) => place);
+      const [kind, length] = [windows[0]?.kind ?? "audio", data[0]?.length ?? 0];
+      this.#tell({ type: "score", id, slot, kind, length, places });
     });
   }
 

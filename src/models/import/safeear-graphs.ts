@@ -1,8 +1,7 @@
-import { framePermutation, type FrameOrder } from "../safeear/permutation.ts";
-import { Graph, type Value } from "../onnx/graph.ts";
+import { Graph } from "../onnx/graph.ts";
 import { detect, type DetectorParts } from "./safeear-detector.ts";
 import type { TokenizerSizes } from "./safeear-sizes.ts";
-import { tokenize } from "./safeear-tokenizer.ts";
+import { convolve, quantize, tokenize } from "./safeear-tokenizer.ts";
 import type { Weights } from "./weights.ts";
 
 /** Samples at 16 kHz that the published detector was trained on at once. */
@@ -21,35 +20,36 @@ export function tokenizerGraph(weights: Weights, sizes: TokenizerSizes, samples?
   return graph;
 }
 
+/** The first half of the tokenizer: `audio` [batch, samples] → `convolved` [batch, frames, channels]. Of any number of samples. */
+export function frontGraph(weights: Weights, sizes: TokenizerSizes): Graph {
+  const graph = new Graph("safeear-front");
+  const audio = graph.input("audio", "float32", ["batch", "samples"]);
+  const { value } = convolve(graph, weights, sizes, audio);
+  const convolved = graph.op("Transpose", [value], { perm: [0, 2, 1] });
+  graph.output("convolved", convolved, "float32", ["batch", "frames", convolvedWidth(sizes)]);
+  return graph;
+}
+
+/** The second half: `convolved` [batch, frames, channels] → `codes` int32 [batch, stages, frames]. Of any number of frames. */
+export function backGraph(weights: Weights, sizes: TokenizerSizes): Graph {
+  const graph = new Graph("safeear-back");
+  const convolved = graph.input("convolved", "float32", ["batch", "frames", convolvedWidth(sizes)]);
+  const value = graph.op("Transpose", [convolved], { perm: [0, 2, 1] });
+  const { codes } = quantize(graph, weights, sizes, { value, steps: undefined });
+  graph.output("codes", codes, "int32", ["batch", sizes.stages, "frames"]);
+  return graph;
+}
+
+const convolvedWidth = ({ encoder }: TokenizerSizes): number => {
+  const lstm = encoder.find((layer) => layer.kind === "lstm");
+  if (lstm === undefined) throw new Error("an encoder has a recurrent layer");
+  return lstm.from;
+};
+
 /** `codes` int32 [batch, stages − 1, frames], all but the first stage's → `logits` [batch, 2]. Of any number of frames without `frames`. */
 export function detectorGraph(parts: DetectorParts, frames?: number): Graph {
   const graph = new Graph("safeear-detector");
   const codes = graph.input("codes", "int32", ["batch", parts.tokenizerSizes.stages - 1, frames ?? "frames"]);
   graph.output("logits", detect(graph, parts, codes, frames), "float32", ["batch", 2]);
   return graph;
-}
-
-/** `audio` [batch, samples] → `logits` [batch, 2]: both graphs as one, the frames between them put in `order`. */
-export function safeearGraph(parts: DetectorParts, samples: number, order: FrameOrder): Graph {
-  const graph = new Graph("safeear");
-  const audio = graph.input("audio", "float32", ["batch", samples]);
-  const { codes, frames } = tokenize(graph, parts.tokenizer, parts.tokenizerSizes, audio, samples);
-  if (frames === undefined) throw new Error("a window has a fixed number of frames");
-  const acoustic = graph.op("Slice", [
-    codes,
-    graph.ints([1]),
-    graph.ints([parts.tokenizerSizes.stages]),
-    graph.ints([1]),
-  ]);
-  graph.output("logits", detect(graph, parts, ordered(graph, acoustic, frames, order), frames), "float32", [
-    "batch",
-    2,
-  ]);
-  return graph;
-}
-
-function ordered(graph: Graph, codes: Value, frames: number, order: FrameOrder): Value {
-  if (order.kind === "identity") return codes;
-  const permutation = BigInt64Array.from(framePermutation(frames, order), BigInt);
-  return graph.op("Gather", [codes, graph.constant("permutation", permutation, [frames])], { axis: 2 });
 }

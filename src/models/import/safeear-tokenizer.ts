@@ -4,7 +4,7 @@ import { embedKey, type EncoderLayer, type TokenizerSizes } from "./safeear-size
 import type { Weights } from "./weights.ts";
 
 /** A signal with the layout `[batch, channels, steps]`; the steps are undefined where only a run tells them. */
-interface Signal {
+export interface Signal {
   readonly value: Value;
   readonly steps: number | undefined;
 }
@@ -34,7 +34,7 @@ export function fewestSamples({ encoder }: TokenizerSizes): number {
 
 /**
  * A SpeechTokenizer's encoder and residual quantizer over `audio`, `[batch, samples]`. Of a fixed number of `samples`, or
- * of any from {@link fewestSamples} where that is undefined. Weights are read when the graph is written.
+ * of any from {@link fewestSamples} where that is undefined. Weights are read when the graph is written, here and below.
  */
 export function tokenize(
   graph: Graph,
@@ -43,13 +43,62 @@ export function tokenize(
   audio: Value,
   samples?: number,
 ): Tokens {
+  return quantize(graph, weights, sizes, convolve(graph, weights, sizes, audio, samples));
+}
+
+/**
+ * How far a frame's convolutions before the recurrent layer reach: from `before` samples ahead of the frame's first to
+ * `after` samples past it. What lies within the audio is computed alike wherever the audio begins or ends.
+ */
+export function reach(sizes: TokenizerSizes): { readonly before: number; readonly after: number } {
+  let [before, after] = [0, 0];
+  for (const layer of convolutions(sizes).toReversed()) {
+    if (layer.kind === "residual") {
+      before += 1;
+      after += 1;
+    } else if (layer.kind === "convolution") {
+      const padding = layer.kernel - layer.stride;
+      const left = padding - Math.floor(padding / 2);
+      before = before * layer.stride + left;
+      after = after * layer.stride + layer.kernel - 1 - left;
+    }
+  }
+  return { before, after };
+}
+
+/** The layers that hear no more than their surroundings. */
+function convolutions({ encoder }: TokenizerSizes): readonly EncoderLayer[] {
+  return encoder.slice(
+    0,
+    encoder.findIndex(({ kind }) => kind === "lstm"),
+  );
+}
+
+/** The first half of {@link tokenize}: the convolutions before the recurrent layer. */
+export function convolve(
+  graph: Graph,
+  weights: Weights,
+  sizes: TokenizerSizes,
+  audio: Value,
+  samples?: number,
+): Signal {
   const encoder = new Encoder(graph, weights);
   let signal: Signal = { value: graph.op("Unsqueeze", [audio, graph.ints([1])]), steps: samples };
-  for (const [i, layer] of sizes.encoder.entries()) signal = encoder.apply(signal, layer, i > 0);
+  for (const [i, layer] of convolutions(sizes).entries()) signal = encoder.apply(signal, layer, i > 0);
+  return signal;
+}
+
+/** The second half: the recurrent layer, the last convolution and the residual quantizer. */
+export function quantize(graph: Graph, weights: Weights, sizes: TokenizerSizes, convolved: Signal): Tokens {
+  const encoder = new Encoder(graph, weights);
+  let signal = convolved;
+  for (const layer of sizes.encoder.slice(convolutions(sizes).length)) {
+    signal = encoder.apply(signal, layer, true);
+  }
   return {
     features: signal.value,
     frames: signal.steps,
-    codes: quantize(graph, weights, sizes, signal.value),
+    codes: nearestCodes(graph, weights, sizes, signal.value),
   };
 }
 
@@ -191,7 +240,7 @@ class Encoder {
 const missing = (steps: number, stride: number): number => stride * Math.ceil(steps / stride) - steps;
 
 /** Each stage takes the code nearest to what the stages before it left over; of several that are as near, the first. */
-function quantize(
+function nearestCodes(
   g: Graph,
   weights: Weights,
   { stages, codes, width }: TokenizerSizes,

@@ -1,22 +1,24 @@
 import { createHash } from "node:crypto";
 import { modelFile } from "../manifest.ts";
 import type { Graph } from "../onnx/graph.ts";
-import { writeModel } from "../onnx/write-model.ts";
+import { SharedWeights, writeModel } from "../onnx/write-model.ts";
 import { formatOrder, type FrameOrder } from "../safeear/permutation.ts";
 import type { ImportedPack, ImportTarget } from "./aasist.ts";
-import { detectorGraph, safeearGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
+import { backGraph, detectorGraph, frontGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
 import { safeearFiles, withSafeear, type SafeearSource } from "./safeear-source.ts";
-import { fewestSamples } from "./safeear-tokenizer.ts";
+import { fewestSamples, reach } from "./safeear-tokenizer.ts";
 import { defaultDetection, writePack, type PackDescription } from "./write-pack.ts";
 
 /** Where a SafeEar goes, and what an import may settle. */
 export interface SafeearTarget extends ImportTarget {
-  /** In which order `model.onnx` hears frames; as the model's class does where none is given, shuffled by seed 0 if it shuffles. */
+  /** In which order frames are heard; as the model's class does where none is given, shuffled by seed 0 if it shuffles. */
   readonly order?: FrameOrder;
 }
 
 const rate = 16_000;
 const tokenizerFile = "tokenizer.onnx";
+const frontFile = "front.onnx";
+const backFile = "back.onnx";
 const detectorFile = "detector.onnx";
 /** Weights lie beside the graphs from this size on. */
 const thresholdBytes = 1 << 16;
@@ -33,37 +35,31 @@ export async function importSafeear(folder: string, target: SafeearTarget): Prom
     const heard = order ?? source.detector?.order ?? { kind: "identity" };
     const description =
       source.detector === undefined ? describeTokenizer(source) : describeSafeear(source, heard);
-    const written = await writePack({ ...place, name }, description, (draft) =>
-      writeGraphs(source, heard, draft),
-    );
+    const written = await writePack({ ...place, name }, description, (draft) => writeGraphs(source, draft));
     const lacks = source.detector === undefined ? { lacks: "model.ckpt" } : {};
     return { name, folder: written, what: titleOf(source), ...lacks };
   });
 }
 
-/**
- * With a detector: both as one graph for windows of audio, and each by itself for any length. The first and the
- * tokenizer share a file of weights, which starts with what they have in common.
- */
-async function writeGraphs(
-  { tokenizer, detector }: SafeearSource,
-  order: FrameOrder,
-  draft: string,
-): Promise<string[]> {
-  const write = (graph: Graph, file: string, weights: string): Promise<string[]> =>
-    writeModel(graph, draft, {
-      file,
-      external: { file: weights, thresholdBytes },
-      metadata: { order: formatOrder(order) },
-    });
-  const alone = tokenizerGraph(tokenizer.weights, tokenizer.sizes);
-  if (detector === undefined) return write(alone, modelFile, "weights.bin");
-  const files = [
-    ...(await write(alone, tokenizerFile, "weights.bin")),
-    ...(await write(safeearGraph(detector.parts, safeearWindow, order), modelFile, "weights.bin")),
-    ...(await write(detectorGraph(detector.parts), detectorFile, "detector.bin")),
-  ];
-  return [...new Set(files)];
+/** With a detector: the tokenizer whole and in halves, and the detector; each for any length, all with one file of weights. */
+async function writeGraphs({ tokenizer, detector }: SafeearSource, draft: string): Promise<string[]> {
+  const { weights, sizes } = tokenizer;
+  const external = new SharedWeights(draft, "weights.bin", thresholdBytes);
+  const write = (graph: Graph, file: string): Promise<string[]> =>
+    writeModel(graph, draft, { file, external });
+  try {
+    const whole = tokenizerGraph(weights, sizes);
+    if (detector === undefined) return await write(whole, modelFile);
+    const files = [
+      ...(await write(whole, tokenizerFile)),
+      ...(await write(frontGraph(weights, sizes), frontFile)),
+      ...(await write(backGraph(weights, sizes), backFile)),
+      ...(await write(detectorGraph(detector.parts), detectorFile)),
+    ];
+    return [...new Set(files)];
+  } finally {
+    await external.close();
+  }
 }
 
 function titleOf({ detector, otherTokenizer }: SafeearSource): string {
@@ -127,9 +123,16 @@ function codecOf(
     fewest_samples: fewestSamples(sizes),
   };
   if (detector === undefined || order === undefined) return { ...common, tokenizer: modelFile };
+  const { before, after } = reach(sizes);
   return {
     ...common,
     tokenizer: tokenizerFile,
+    halves: {
+      front: frontFile,
+      back: backFile,
+      before_samples: before,
+      after_samples: after,
+    },
     detector: { file: detectorFile, longest_frames: detector.parts.sizes.longest, order: formatOrder(order) },
   };
 }

@@ -55,11 +55,10 @@ export async function createListener(taught: TaughtTokenizer, scratch: string): 
   const layout = frameLayout(taught);
   const worker = new Worker();
   const model: Omit<OpenModel, "type"> = {
-    modelPath: join(scratch, file),
+    graphs: { kind: "one", path: join(scratch, file), input: listeningInput, output: listeningOutput },
     provider: "cpu",
-    input: listeningInput,
-    output: listeningOutput,
     window: 1 + longestPiece,
+    hop: 1 + longestPiece,
     outputWidth: hubertFrames(longestPiece) * layout.columns,
     batchSizes: [1],
     timedRuns: 0,
@@ -75,7 +74,7 @@ async function hear(worker: Worker, samples: Float32Array, layout: FrameLayout):
   const row = new Float32Array(1 + longestPiece);
   row[0] = samples.length;
   row.set(samples, 1);
-  const { values, bad } = await worker.run([row], withinMs);
+  const { values, bad } = await worker.run([{ kind: "audio", data: row, place: undefined }], withinMs);
   if (bad.length > 0) throw new Error("the audio holds samples that are not finite");
   return toHeard(values, hubertFrames(samples.length), layout);
 }

@@ -18,7 +18,7 @@ export interface WriteOptions {
   /** The model's file; default `model.onnx`. */
   readonly file?: string;
   /** Constants of `thresholdBytes` and more go to a second file beside the model, one at a time. */
-  readonly external?: { readonly file: string; readonly thresholdBytes: number };
+  readonly external?: { readonly file: string; readonly thresholdBytes: number } | SharedWeights;
   /** Text that goes into the model, `seed` say. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
@@ -40,21 +40,27 @@ export async function writeModel(
 ): Promise<string[]> {
   const { file = "model.onnx", external } = options;
   await mkdir(folder, { recursive: true });
-  const store = external === undefined ? undefined : new ExternalFile(folder, external);
+  const isShared = external instanceof SharedWeights;
+  const store = isShared
+    ? external
+    : external && new SharedWeights(folder, external.file, external.thresholdBytes);
   try {
-    const initializer: TensorProto[] = [];
-    for (const constant of graph.constants) {
-      initializer.push((await store?.take(constant)) ?? (await inline(constant)));
-    }
-    await writeFile(join(folder, file), toBinary(ModelProtoSchema, toModel(graph, initializer, options)));
+    await writeFile(join(folder, file), toBinary(ModelProtoSchema, await toModel(graph, store, options)));
   } finally {
-    await store?.close();
+    if (!isShared) await store?.close();
   }
   return store?.used === true ? [file, store.name] : [file];
 }
 
-function toModel(graph: Graph, initializer: TensorProto[], options: WriteOptions): ModelProto {
-  const { opset = 17, metadata = {} } = options;
+async function toModel(
+  graph: Graph,
+  store: SharedWeights | undefined,
+  { opset = 17, metadata = {} }: WriteOptions,
+): Promise<ModelProto> {
+  const initializer: TensorProto[] = [];
+  for (const constant of graph.constants) {
+    initializer.push((await store?.take(constant)) ?? (await inline(constant)));
+  }
   const { name, nodes: node, inputs: input, outputs: output } = graph;
   return create(ModelProtoSchema, {
     irVersion,
@@ -99,15 +105,19 @@ async function load({ name, type, shape, load: fetch }: Constant): Promise<Tenso
   );
 }
 
-/** The file beside a model that holds its large tensors; it comes to be with the first of them. */
-class ExternalFile {
+/**
+ * The file beside models that holds their large tensors; it comes to be with the first of them. Several models may write
+ * to one: constants of the same name are one tensor. To be closed by whoever made it.
+ */
+export class SharedWeights {
   readonly name: string;
   readonly #path: string;
   readonly #thresholdBytes: number;
+  readonly #written = new Map<string, TensorProto>();
   #handle: FileHandle | undefined;
   #end = 0;
 
-  constructor(folder: string, { file, thresholdBytes }: { file: string; thresholdBytes: number }) {
+  constructor(folder: string, file: string, thresholdBytes: number) {
     this.name = file;
     this.#path = join(folder, file);
     this.#thresholdBytes = thresholdBytes;
@@ -121,16 +131,20 @@ class ExternalFile {
   async take(constant: Constant): Promise<TensorProto | undefined> {
     const length = byteLengthOf(constant.type, constant.shape);
     if (length === 0 || length < this.#thresholdBytes) return undefined;
+    const known = this.#written.get(constant.name);
+    if (known !== undefined) return known;
     this.#handle ??= await open(this.#path, "w");
     const offset = Math.ceil(this.#end / alignment) * alignment;
     await writeAll(this.#handle, bytesOf(await load(constant)), offset);
     this.#end = offset + length;
     const place = { location: this.name, offset: String(offset), length: String(length) };
-    return create(TensorProtoSchema, {
+    const tensor = create(TensorProtoSchema, {
       ...headerOf(constant),
       dataLocation: DataLocation.EXTERNAL,
       externalData: Object.entries(place).map(([key, value]) => ({ key, value })),
     });
+    this.#written.set(constant.name, tensor);
+    return tensor;
   }
 
   async close(): Promise<void> {
