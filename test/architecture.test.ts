@@ -36,7 +36,7 @@ const sources = ["src", "clients/node"]
   .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.endsWith(".d.ts"));
 
 /** Entries of processes of their own: of windows for the pool, and of whole recordings. */
-const inferenceProcesses = ["src/models/inference.ts", "src/models/whole/whole-worker.ts"];
+const inferenceProcesses = ["src/models/onnx-worker.ts", "src/models/whole/whole-worker.ts"];
 
 const textOf = (file: string): string => readFileSync(join(root, file), "utf8");
 
@@ -54,6 +54,14 @@ const inside = (file: string): string[] =>
     .filter((name) => name.startsWith("."))
     .map((name) => relative(root, join(root, dirname(file), name)));
 const packages = (file: string): string[] => importsOf(file).filter((name) => !name.startsWith("."));
+
+/** A file and all that it imports, however far. */
+function reachableFrom(file: string, found = new Set<string>()): ReadonlySet<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const target of inside(file)) if (sources.includes(target)) reachableFrom(target, found);
+  return found;
+}
 
 describe("architecture", () => {
   it("finds the sources it judges", () => {
@@ -110,7 +118,17 @@ describe("architecture", () => {
 
   it("only inference processes, a client's edge's too, load ONNX Runtime", () => {
     const users = sources.filter((file) => packages(file).includes("onnxruntime-node"));
-    assert.deepEqual(users, [...inferenceProcesses, "clients/node/edge-process.ts"]);
+    const loaders = [
+      "src/models/inference.ts",
+      "src/models/whole/whole-worker.ts",
+      "clients/node/edge-process.ts",
+    ];
+    assert.deepEqual(users.sort(), loaders.sort());
+    assert.ok(reachableFrom("src/models/onnx-worker.ts").has("src/models/inference.ts"));
+    const elsewhere = sources.filter(
+      (file) => file !== "src/models/onnx-worker.ts" && !file.startsWith("src/models/"),
+    );
+    for (const file of elsewhere) assert.ok(!reachableFrom(file).has("src/models/inference.ts"), file);
   });
 
   it("only the configuration reads the environment, and only the CLI ends the process", () => {
