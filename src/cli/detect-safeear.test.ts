@@ -96,7 +96,7 @@ describe("earwitness detect with SafeEar", { timeout: 240_000 }, () => {
       [["--model", "safeear-tokenizer"], /imported without model\.ckpt/],
       [["--model", "safeear-tokenizer", "--shuffle", "1"], /imported without model\.ckpt/],
       [["--format", "safeear"], /default has no graphs for whole recordings.*import safeear/],
-      [["--shuffle", "1"], /default hears audio as it is: --shuffle is for/],
+      [["--shuffle", "1"], /default hears frames in no order of its own: only SafeEar does/],
       [["--model", "safeear", "--shuffle", "often"], /a shuffle is identity, flip or a seed .*"often"/],
       [["--model", "safeear", "--shuffle", "4294967296"], /a shuffle is identity, flip or a seed/],
       [["--model", "safeear", "--format", "safeear", "--hop-ms", "500"], /--hop-ms is for windows/],

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { createPool, type Pool } from "../models/pool.ts";
 import type { FrameOrder } from "../models/safeear/permutation.ts";
-import { openPack, type Pack } from "../models/store.ts";
+import { openPack } from "../models/store.ts";
 import { readConfig, type Config } from "../server/config.ts";
 import { detectionInForce } from "../server/detection.ts";
 import { toSnakeCase } from "../server/wire-json.ts";
@@ -97,10 +97,8 @@ function inForce(config: Config, pool: Pool, options: DetectOptions): DetectionD
  */
 export async function openPool(model: string, config: Config, order?: FrameOrder): Promise<Pool> {
   try {
-    const pack = await openPack(model, packFolders(config.modelsDir));
-    if (order !== undefined) refuseUnordered(pack);
     return await createPool({
-      pack,
+      pack: await openPack(model, packFolders(config.modelsDir)),
       ...(order === undefined ? {} : { order }),
       workers: Math.min(config.workers, availableParallelism()),
       providers: config.providers,
@@ -112,12 +110,6 @@ export async function openPool(model: string, config: Config, order?: FrameOrder
   } catch (cause) {
     throw new Refusal(cause instanceof Error ? cause.message : String(cause), { cause });
   }
-}
-
-function refuseUnordered({ manifest: { id, codec, output } }: Pack): void {
-  // A tokenizer alone is refused for what it lacks.
-  if (codec?.detector === undefined && output.form !== "codes")
-    throw new Refusal(`model pack ${id} hears audio as it is: --shuffle is for the codes of SafeEar's`);
 }
 
 function toJson(result: Scored | Unread, { seed }: DetectorSpec): unknown {
