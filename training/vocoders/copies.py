@@ -18,8 +18,8 @@ from vocoders.kinds import KINDS, MULTIPLE
 
 FADE = 80
 GIVEN = "hifigan-v2"
-GIVEN_LIMIT = 130
-"""How many clips the given vocoder copies: it takes about a second each."""
+GIVEN_LIMIT = 500
+"""How many clips the given vocoder copies: it takes up to a second each."""
 
 
 def like(copy: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -62,6 +62,7 @@ class Given:
     def __init__(self, file: Path):
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
         self.session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         self.filters = torch.from_numpy(slaney_filters()).float()
 
@@ -103,6 +104,15 @@ def make(corpus: Corpus, kind: str, vocoder, limit: int | None, folder: Path) ->
     print(f"{kind}: {len(index)} copies", flush=True)
 
 
+def record(folder: Path) -> None:
+    """`copies.json` beside the weights: how many copies each kind made, and a hash of their hashes."""
+    found = {}
+    for file in sorted(folder.glob("*.json")):
+        hashes = [row["sha256"] for row in json.loads(file.read_text())]
+        found[file.stem] = dict(copies=len(hashes), sha256=hashlib.sha256("\n".join(hashes).encode()).hexdigest())
+    (WEIGHTS / "copies.json").write_text(json.dumps(found, indent=2) + "\n")
+
+
 def main(options: argparse.Namespace) -> None:
     corpus, folder = Corpus(options.work), options.work / "copies"
     folder.mkdir(exist_ok=True)
@@ -114,6 +124,7 @@ def main(options: argparse.Namespace) -> None:
             make(corpus, kind, Given(options.data / "vocoders" / "hifigan-v2-universal.onnx"), GIVEN_LIMIT, folder)
         else:
             make(corpus, kind, Own(kind), None, folder)
+    record(folder)
 
 
 if __name__ == "__main__":
