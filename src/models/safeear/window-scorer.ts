@@ -20,13 +20,14 @@ export async function openSafeear(graphs: SafeearGraphs, model: OpenModel): Prom
   return new WindowScorer({ front, back, detector: await open(graphs.detector) }, graphs, model);
 }
 
-interface OpenGraphs {
+export interface OpenGraphs {
   readonly front: OpenGraph;
   readonly back: OpenGraph;
   readonly detector: OpenGraph;
 }
 
-class WindowScorer implements Scorer {
+/** The same over graphs that are open. */
+export class WindowScorer implements Scorer {
   readonly #open: OpenGraphs;
   readonly #geometry: FrameGeometry;
   readonly #frames: number;
