@@ -81,7 +81,7 @@ class Residual(nn.Module):
 
 
 class Front(nn.Module):
-    """The encoder up to its LSTM: [batch, samples] to [batch, 1024, frames]."""
+    """The encoder up to its LSTM: [batch, samples] to [batch, frames, 1024]."""
 
     def __init__(self, w):
         super().__init__()
@@ -92,22 +92,33 @@ class Front(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, audio):
-        return self.layers(audio[:, None])
+        return self.layers(audio[:, None]).transpose(1, 2)
 
 
-class Back(nn.Module):
-    """The LSTM with its skip, and the last convolution: [batch, 1024, frames] to [batch, 1024, frames]."""
+class Recurrent(nn.Module):
+    """[frames, batch, 1024] to [frames, batch, 2048]."""
 
     def __init__(self, w):
         super().__init__()
         self.lstm = nn.LSTM(1024, 1024, 2, bidirectional=True)
         names = [name for name, _ in self.lstm.named_parameters()]
         self.lstm.load_state_dict({name: w[f"encoder.model.13.lstm.{name}"] for name in names})
+
+    def forward(self, x):
+        return self.lstm(x)[0]
+
+
+class Back(nn.Module):
+    """The LSTM with its skip, and the last convolution: [batch, frames, 1024] to [batch, 1024, frames]."""
+
+    def __init__(self, w):
+        super().__init__()
+        self.lstm = Recurrent(w)
         self.last = Mirrored(w.under("encoder.model.15.conv.conv."))
 
     def forward(self, x):
-        x = x.permute(2, 0, 1)
-        y = self.lstm(x)[0] + torch.cat([x, x], -1)
+        x = x.transpose(0, 1)
+        y = self.lstm(x) + torch.cat([x, x], -1)
         return self.last(F.elu(y.permute(1, 2, 0)))
 
 
@@ -300,13 +311,17 @@ def build(part, folder):
         return Aasist(Under(read(folder / f"{part.upper()}.pth")), KEEP[part])
     if part == "hubert":
         return Hubert(Under(read(folder / "hubert_base_ls960.pt", "model")))
-    if part == "product":
-        return lambda x: x @ x
     state = Under(read(folder / "safeear" / "model.ckpt", "state_dict"))
     tokenizer = state.under("decouple_model.")
     if part == "detector":
         return Detector(state.under("detect_model."), tokenizer)
-    kinds = {"front": [Front], "back": [Back], "quantizer": [Quantizer], "tokenizer": [Front, Back, Quantizer]}
+    kinds = {
+        "front": [Front],
+        "lstm": [Recurrent],
+        "back": [Back, Quantizer],
+        "quantizer": [Quantizer],
+        "tokenizer": [Front, Back, Quantizer],
+    }
     return nn.Sequential(*[kind(tokenizer) for kind in kinds[part]])
 
 
@@ -331,8 +346,7 @@ def main():
         if "open" in message:
             module = None
             module = build(message["open"], Path(message["folder"]))
-            if isinstance(module, nn.Module):
-                module.eval().requires_grad_(False)
+            module.eval().requires_grad_(False)
             answer = {"torch": torch.__version__}
         else:
             answer = run(module, message)
