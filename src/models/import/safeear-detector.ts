@@ -112,28 +112,17 @@ function block(layers: Layers, x: Value, prefix: string, parts: DetectorParts): 
   return g.op("Add", [normed, layers.linear(inner, `${prefix}.linear2`)]);
 }
 
-function attention(
-  layers: Layers,
-  x: Value,
-  prefix: string,
-  { sizes: { width }, heads, tensors }: DetectorParts,
-): Value {
-  const g = layers.graph;
-  const headWidth = width / heads;
-  // The rows of the queries carry the scale of their products with the keys.
-  const weight = tensors
-    .get(`${prefix}.qkv.weight`)
-    .map((value, i) => (i < width * width ? value / Math.sqrt(headWidth) : value));
-  const all = g.op("Reshape", [
-    layers.product(x, `${prefix}.qkv`, weight),
-    g.ints([0, 0, 3, heads, headWidth]),
-  ]);
-  const part = (which: number, perm: readonly number[]): Value =>
-    g.op("Transpose", [g.op("Gather", [all, g.int(which)], { axis: 2 })], { perm });
-  const [q, k, v] = [part(0, [0, 2, 1, 3]), part(1, [0, 2, 3, 1]), part(2, [0, 2, 1, 3])];
-  const mixed = g.op("MatMul", [g.op("Softmax", [g.op("MatMul", [q, k])], { axis: -1 }), v]);
-  const side = g.op("Reshape", [g.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }), g.ints([0, 0, width])]);
-  return layers.linear(side, `${prefix}.proj`);
+/**
+ * One fused operator, which never holds the scores of all frames with all frames: of 200 s they would take 3 GB. Its scale
+ * is that of the published code, one over the root of a head's width.
+ */
+function attention(layers: Layers, x: Value, prefix: string, { heads, tensors }: DetectorParts): Value {
+  const all = layers.product(x, `${prefix}.qkv`, tensors.get(`${prefix}.qkv.weight`));
+  const { query, key, value } = layers.graph.ops("Split", [all], ["query", "key", "value"], { axis: 2 });
+  const mixed = layers.graph.op("com.microsoft.MultiHeadAttention", [query, key, value], {
+    num_heads: heads,
+  });
+  return layers.linear(mixed, `${prefix}.proj`);
 }
 
 /** x·Φ(x), exactly. */
