@@ -1,4 +1,5 @@
 import { importAasist, type ImportedPack } from "../models/import/aasist.ts";
+import type { Precision } from "../models/import/precision.ts";
 import { importSafeear } from "../models/import/safeear.ts";
 import { readConfig } from "../server/config.ts";
 import { readOrder } from "./frame-order.ts";
@@ -18,6 +19,7 @@ export async function importAasistFile(path: string, options: ImportOptions): Pr
 export interface SafeearOptions extends ImportOptions {
   /** A seed, `identity` or `flip`. */
   readonly shuffle?: string;
+  readonly precision?: Precision;
 }
 
 /** Makes a pack of a folder with SafeEar's published files, or of its tokenizer alone, and says how to use it. */

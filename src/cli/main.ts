@@ -177,6 +177,14 @@ function addImport(program: Command, finish: Finish): void {
     .option("--name <name>", "what the pack is called (default: safeear)")
     .option("--replace", "take the place of a pack of that name")
     .option("--shuffle <order>", "the order of frames: a seed, identity or flip (default: a fixed seed)")
+    .addOption(
+      new Option(
+        "--precision <name>",
+        "fp16 for GPUs, int8 for processors: faster, with codes and scores near the published ones",
+      )
+        .choices(["fp32", "fp16", "int8"])
+        .default("fp32"),
+    )
     .action(async (folder: string, options: SafeearOptions) => {
       const { importSafeearFolder } = await import("./import.ts");
       finish(await importSafeearFolder(folder, options));

@@ -4,6 +4,7 @@ import type { Graph } from "../onnx/graph.ts";
 import { SharedWeights, writeModel } from "../onnx/write-model.ts";
 import { formatOrder, type FrameOrder } from "../safeear/permutation.ts";
 import type { ImportedPack, ImportTarget } from "./aasist.ts";
+import { describePrecision, withPrecision, type Precision } from "./precision.ts";
 import { backGraph, detectorGraph, frontGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
 import { safeearFiles, withSafeear, type SafeearSource } from "./safeear-source.ts";
 import { fewestSamples, reach } from "./safeear-tokenizer.ts";
@@ -13,6 +14,8 @@ import { defaultDetection, writePack, type PackDescription } from "./write-pack.
 export interface SafeearTarget extends ImportTarget {
   /** In which order frames are heard; as the model's class does where none is given, shuffled by seed 0 if it shuffles. */
   readonly order?: FrameOrder;
+  /** As published where none is given. */
+  readonly precision?: Precision;
 }
 
 const rate = 16_000;
@@ -29,24 +32,30 @@ const thresholdBytes = 1 << 16;
  * lacks, or PackTargetError.
  */
 export async function importSafeear(folder: string, target: SafeearTarget): Promise<ImportedPack> {
-  const { order, ...place } = target;
+  const { order, precision = "fp32", ...place } = target;
   return withSafeear(folder, async (source) => {
     const name = target.name ?? (source.detector === undefined ? "safeear-tokenizer" : "safeear");
     const heard = order ?? source.detector?.order ?? { kind: "identity" };
     const description =
       source.detector === undefined ? describeTokenizer(source) : describeSafeear(source, heard);
-    const written = await writePack({ ...place, name }, description, (draft) => writeGraphs(source, draft));
+    const written = await writePack({ ...place, name }, inPrecision(description, precision), (draft) =>
+      writeGraphs(source, draft, precision),
+    );
     const lacks = source.detector === undefined ? { lacks: "model.ckpt" } : {};
     return { name, folder: written, what: titleOf(source), ...lacks };
   });
 }
 
 /** With a detector: the tokenizer whole and in halves, and the detector; each for any length, all with one file of weights. */
-async function writeGraphs({ tokenizer, detector }: SafeearSource, draft: string): Promise<string[]> {
+async function writeGraphs(
+  { tokenizer, detector }: SafeearSource,
+  draft: string,
+  precision: Precision,
+): Promise<string[]> {
   const { weights, sizes } = tokenizer;
   const external = new SharedWeights(draft, "weights.bin", thresholdBytes);
   const write = (graph: Graph, file: string): Promise<string[]> =>
-    writeModel(graph, draft, { file, external });
+    writeModel(withPrecision(graph, precision), draft, { file, external });
   try {
     const whole = tokenizerGraph(weights, sizes);
     if (detector === undefined) return await write(whole, modelFile);
@@ -60,6 +69,18 @@ async function writeGraphs({ tokenizer, detector }: SafeearSource, draft: string
   } finally {
     await external.close();
   }
+}
+
+/** What a manifest says of another precision than the published one; the version, and so the digest, differ as well. */
+function inPrecision(pack: PackDescription, precision: Precision): PackDescription {
+  if (precision === "fp32") return pack;
+  return {
+    ...pack,
+    version: `${pack.version}-${precision}`,
+    description: `${pack.description} ${describePrecision(precision)}`,
+    // Windows of a batch share the scale that their integers have, and no window may change another's score.
+    ...(precision === "int8" ? { batch_sizes: [1] } : {}),
+  };
 }
 
 function titleOf({ detector, otherTokenizer }: SafeearSource): string {
