@@ -23,13 +23,25 @@ export interface OpenGraph {
   release(): Promise<void>;
 }
 
-/** Opens a graph on one thread. Only in a process that may be killed: a run cannot be stopped. */
-export async function openGraph(path: string, provider: Provider): Promise<OpenGraph> {
+export interface RunSettings {
+  /** 1 by default. */
+  readonly threads?: number;
+  /** Keeps the memory of a run for the next, by default; of no use to runs of ever other lengths. */
+  readonly keepsMemory?: boolean;
+}
+
+/** Opens a graph. Only in a process that may be killed: a run cannot be stopped. */
+export async function openGraph(
+  path: string,
+  provider: Provider,
+  { threads = 1, keepsMemory = true }: RunSettings = {},
+): Promise<OpenGraph> {
   const session = await InferenceSession.create(path, {
     executionProviders: [provider],
-    intraOpNumThreads: 1,
+    intraOpNumThreads: threads,
     interOpNumThreads: 1,
     enableMemPattern: false,
+    enableCpuMemArena: keepsMemory,
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },

@@ -1,44 +1,33 @@
 /*
  * The entry of a process that hears whole recordings: a tokenizer and a detector of any length, with their frames put
- * in order in between. Not the pool's: what a recording needs grows with the square of its length, so this process may
- * well be ended over one, and is replaced now and then.
+ * in order in between. Not the pool's: a long one holds it for minutes and needs memory of a size of its own, so this
+ * process may well be ended over one, and is replaced now and then.
  */
 import { fstatSync, readSync } from "node:fs";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { openGraph, type OpenGraph } from "../inference.ts";
 import { audioFd } from "../messages.ts";
 import { framePermutation, parseOrder, permuteFrames, type FrameOrder } from "../safeear/permutation.ts";
 import { parseToProcess, type FromProcess, type OpenGraphs } from "./messages.ts";
 
 interface Graphs {
-  readonly tokenizer: InferenceSession;
-  readonly detector: InferenceSession;
+  readonly tokenizer: OpenGraph;
+  readonly detector: OpenGraph;
   readonly order: FrameOrder;
 }
 
 async function open({ tokenizerPath, detectorPath, order, threads }: OpenGraphs): Promise<Graphs> {
-  const session = (path: string): Promise<InferenceSession> =>
-    InferenceSession.create(path, {
-      executionProviders: ["cpu"],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      enableMemPattern: false,
-      // What one length needs would be kept for all others: attention's memory grows with the square of it.
-      enableCpuMemArena: false,
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 4,
-      extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
-    });
-  const tokenizer = await session(tokenizerPath);
-  return { tokenizer, detector: await session(detectorPath), order: parseOrder(order) };
+  const settings = { threads, keepsMemory: false };
+  const tokenizer = await openGraph(tokenizerPath, "cpu", settings);
+  const detector = await openGraph(detectorPath, "cpu", settings);
+  return { tokenizer, detector, order: parseOrder(order) };
 }
 
 /** `audio` → the detector's two logits. */
 async function hear({ tokenizer, detector, order }: Graphs, audio: Float32Array): Promise<[number, number]> {
   const { acoustic, stages, frames } = await tokenize(tokenizer, audio);
-  const ordered = permuteFrames(acoustic, framePermutation(frames, order));
-  const codes = new Tensor("int32", ordered, [1, stages, frames]);
-  const { logits } = await detector.run({ codes }, ["logits"]);
-  if (!(logits?.data instanceof Float32Array) || logits.data.length !== 2) {
+  const data = permuteFrames(acoustic, framePermutation(frames, order));
+  const logits = await detector.run({ codes: { data, dims: [1, stages, frames] } }, "logits");
+  if (!(logits.data instanceof Float32Array) || logits.data.length !== 2) {
     throw new Error("the detector's logits are not float32 of shape [1, 2]");
   }
   const [first = NaN, second = NaN] = logits.data;
@@ -47,14 +36,14 @@ async function hear({ tokenizer, detector, order }: Graphs, audio: Float32Array)
 }
 
 /** The codes `[stages, frames]` that a detector hears: all but the first stage's, which is semantic. */
-async function tokenize(tokenizer: InferenceSession, samples: Float32Array) {
-  const audio = new Tensor("float32", samples, [1, samples.length]);
-  const { codes } = await tokenizer.run({ audio }, ["codes"]);
-  const [, stages = 0, frames = 0] = codes?.dims ?? [];
-  if (!(codes?.data instanceof Int32Array) || codes.data.length !== stages * frames || stages < 2) {
+async function tokenize(tokenizer: OpenGraph, samples: Float32Array) {
+  const audio = { data: samples, dims: [1, samples.length] };
+  const { data, dims } = await tokenizer.run({ audio }, "codes");
+  const [, stages = 0, frames = 0] = dims;
+  if (!(data instanceof Int32Array) || data.length !== stages * frames || stages < 2) {
     throw new Error("the tokenizer's codes are not int32 of shape [1, stages, frames]");
   }
-  return { acoustic: codes.data.subarray(frames), stages: stages - 1, frames };
+  return { acoustic: data.subarray(frames), stages: stages - 1, frames };
 }
 
 /** Shared memory, or a pipe: see `audio-lane.ts`. */
