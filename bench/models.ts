@@ -2,8 +2,9 @@
  * What the published networks cost, part by part, in this project's graphs and in PyTorch, with random weights of the
  * published sizes. The figures of one run go together, and with the machine it prints.
  *
- * npm run bench:models                            our side alone, about two minutes
+ * npm run bench:models                            our side alone, about three minutes
  * npm run bench:models -- --python PATH           beside the PyTorch of that Python; also by TEST_TORCH_PYTHON
+ * npm run bench:models -- --rounds 5              more of them; the default is 3
  * npm run bench:models -- --quick                 one round, one window at a time
  * npm run bench:models -- --parts lstm,detector   some of the parts
  * npm run bench:models -- --folder PATH           keeps the checkpoints (2.4 GB) there for the next run
@@ -16,6 +17,7 @@ import { parseArgs } from "node:util";
 import { machine } from "./figures.ts";
 import { makeCheckpoints } from "./models/checkpoints.ts";
 import { measure } from "./models/measure.ts";
+import { measurePacks } from "./models/packs.ts";
 import { parts, writePart, type PartName } from "./models/parts.ts";
 import { measurePeak } from "./models/peak.ts";
 import { PyTorch } from "./models/pytorch.ts";
@@ -26,12 +28,13 @@ import { loopOfSpeech } from "./speech-loop.ts";
 const { values: flags } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    rounds: { type: "string", default: "3" },
     parts: { type: "string", default: Object.keys(parts).join() },
     python: { type: "string", default: process.env["TEST_TORCH_PYTHON"] ?? "" },
     folder: { type: "string" },
   },
 });
-const rounds = flags.quick ? 1 : 5;
+const rounds = flags.quick ? 1 : Number(flags.rounds);
 const wanted = flags.parts.split(",").map(toPart);
 const scratch = await mkdtemp(join(tmpdir(), "earwitness-models-"));
 const checkpoints = flags.folder ?? join(scratch, "checkpoints");
@@ -54,18 +57,20 @@ async function main(): Promise<void> {
   console.log(
     `float32 matrix product: ${peaks[1].toFixed(0)} GFLOP/s with 1 thread, ${peaks[2].toFixed(0)} with 2`,
   );
-  await printParts(peaks);
+  const speech = await loopOfSpeech();
+  await printParts(peaks, speech);
   if (wanted.includes("lstm")) await measureVariants(checkpoints, scratch, rounds);
+  if (wanted.includes("tokenizer")) await measurePacks({ checkpoints, scratch, rounds, speech });
 }
 
-async function printParts(peaks: Peaks): Promise<void> {
+async function printParts(peaks: Peaks, speech: Float32Array): Promise<void> {
   const torch = flags.python === "" ? undefined : startTorch();
   const [first] = wanted;
   const version = first && (await torch?.open(first, checkpoints));
   console.log(
     version === undefined ? "no PyTorch, its column is empty: --python PATH" : `PyTorch ${version}`,
   );
-  const plan = { batches: flags.quick ? [1] : [1, 2, 4], rounds, speech: await loopOfSpeech() };
+  const plan = { batches: flags.quick ? [1] : [1, 2, 4], rounds, speech };
   heading();
   for (const name of wanted) {
     const path = await writePart(name, checkpoints, scratch);
