@@ -157,6 +157,8 @@ export interface SummaryEvent extends EventHead {
   readonly type: "summary";
   readonly ended_by: EndedBy;
   readonly channels: readonly ChannelSummary[];
+  /** `null` when the model's scores were never calibrated. */
+  readonly calibration_id: string | null;
   /** As in `ready`. */
   readonly seed?: number;
 }

@@ -45,10 +45,15 @@ describe("a connection's order of messages", () => {
     assert.match(ready.startedAt, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   });
 
-  it("warns of a model without calibration", () => {
-    const detector = fakeDetector(() => 0, fakeSpec({ calibrationId: undefined }));
-    const { connection } = started({}, { detector });
-    assert.deepEqual(connection.types, ["ready", "warning uncalibrated_model"]);
+  it("warns of a model without calibration, and says so at the end again", async () => {
+    for (const calibrationId of [undefined, "calls-1"]) {
+      const detector = fakeDetector(() => 0, fakeSpec({ calibrationId }));
+      const { connection } = started({}, { detector });
+      assert.deepEqual(connection.types.slice(1), calibrationId ? [] : ["warning uncalibrated_model"]);
+      connection.client.next({ type: "close" });
+      await turn();
+      assert.equal(connection.of("summary")[0]?.calibrationId, calibrationId ?? null);
+    }
   });
 
   it("refuses audio before start", () => {

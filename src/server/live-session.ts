@@ -259,7 +259,11 @@ export class LiveSession {
   #end(endedBy: EndedBy, fault?: Fault): void {
     if (this.#summary !== undefined) return;
     this.#ending ??= { endedBy };
-    this.#summary = { type: "summary", endedBy, channels: this.#session.channels(), ...seedOf(this.#parts) };
+    this.#summary = {
+      ...{ type: "summary", endedBy, channels: this.#session.channels() },
+      calibrationId: this.#parts.detector.spec.calibrationId ?? null,
+      ...seedOf(this.#parts),
+    };
     this.#subscription.unsubscribe();
     const last = [this.#summary, ...(fault === undefined ? [] : [toErrorBody(fault)])];
     const posted = last.map((body) => this.#post(body));

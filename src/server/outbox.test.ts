@@ -40,7 +40,7 @@ describe("an outbox", () => {
 
   it("always sends ready, summary and error", () => {
     const { box, sink } = outbox({ kinds: [] });
-    box.offer(post({ type: "summary", endedBy: "close", channels: [] }));
+    box.offer(post({ type: "summary", endedBy: "close", channels: [], calibrationId: null }));
     box.offer(post({ type: "error", code: "idle", message: "", retryable: true }));
     box.offer(post(stateOf("spoof")));
     assert.deepEqual(sink.types, ["summary", "error idle"]);
@@ -94,7 +94,7 @@ describe("an outbox", () => {
     for (let i = 0; i < 1000; i++) box.offer(post(stateOf("spoof")));
     assert.deepEqual(said, ["overflow"]);
     assert.equal(sink.events.length, 17);
-    box.last([post({ type: "summary", endedBy: "fault", channels: [] })]);
+    box.last([post({ type: "summary", endedBy: "fault", channels: [], calibrationId: null })]);
     assert.equal(sink.types.at(-1), "summary");
     assert.equal(sink.events.length, 18);
     assert.equal(box.open, false);

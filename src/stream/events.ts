@@ -163,6 +163,8 @@ export interface SummaryBody {
   readonly type: "summary";
   readonly endedBy: EndedBy;
   readonly channels: readonly ChannelSummary[];
+  /** The model's; `null` when its scores were never calibrated. */
+  readonly calibrationId: string | null;
   /** As in {@link ReadyBody}. */
   readonly seed?: number;
 }

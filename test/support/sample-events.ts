@@ -87,6 +87,7 @@ export const sampleBodies: readonly EventBody[] = [
   {
     type: "summary",
     endedBy: "drain",
+    calibrationId: "calls-1",
     seed: 0,
     channels: [
       {

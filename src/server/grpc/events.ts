@@ -79,7 +79,7 @@ function toArm(body: EventBody): Arm {
         value: {
           endedBy: endedByNumbers[body.endedBy],
           channels: body.channels.map(toChannelSummary),
-          ...given({ seed: body.seed }),
+          ...given({ seed: body.seed, calibrationId: body.calibrationId }),
         },
       };
     case "error":
