@@ -25,6 +25,10 @@ SETTINGS: dict[str, dict] = {
     "logspec, no copies": dict(network="logspec", copies=0.0),
     "logspec, no contrast": dict(network="logspec", contrast=0.0),
     "logspec, more copies": dict(network="logspec", copies=0.7),
+    "two-rates, few copies": dict(network="two-rates", copies=0.15),
+    "two-rates, no contrast": dict(network="two-rates", contrast=0.0),
+    "two-rates, few good copies": dict(network="two-rates", copies=0.15, without="codec,upsampler,flow"),
+    "two-rates, contrast alone": dict(network="two-rates", copies=0.15, contrast=1.0, without="codec,upsampler,flow"),
     **{f"logspec, without {kind}": dict(network="logspec", without=kind) for kind in (*KINDS, "hifigan-v2")},
     **{f"{name}, no copies": dict(network=name, copies=0.0) for name in NETWORKS if name != "logspec"},
     **{f"logspec, only {kind}": dict(network="logspec", without=",".join(k for k in (*KINDS, "hifigan-v2") if k != kind))

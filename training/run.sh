@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make the default detector again, from the corpus to the card.
 #   DATA=folder with manifest.csv, clips/, vocoders/   WORK=scratch folder outside the repository   ./training/run.sh [step ...]
+# COPIES is the share of the machine windows that copies of humans take: see README.md for what it was found to cost.
 # Without steps: all but `vocoders`, whose outputs are kept in vocoders/weights. Stop it at any time: the next call goes
 # on from the last checkpoint.
 set -eu
@@ -9,11 +10,13 @@ PYTHON=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 PACK=${PACK:-$root/models/default}
-NETWORK=${NETWORK:-logspec}
-TEACHERS=${TEACHERS:-"logspec cepstra phase"}
-EPOCHS=${EPOCHS:-24}
+NETWORK=${NETWORK:-two-rates}
+TEACHERS=${TEACHERS:-"two-rates phase raw"}
+COPIES=${COPIES:-0}
+EPOCHS=${EPOCHS:-10}
+FOLD_EPOCHS=${FOLD_EPOCHS:-8}
 VERSION=${VERSION:-0.2.0}
-FOLDS="0 1 3 4"
+FOLDS=${FOLDS:-"0 1 4"}
 export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # Run two commands beside each other; fail if either fails.
@@ -26,7 +29,7 @@ both() {
 train() { # checkpoint network arguments
   checkpoint=$1 network=$2
   shift 2
-  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$checkpoint" --network "$network" "$@"
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$checkpoint" --network "$network" --copies "$COPIES" "$@"
 }
 
 step() {
@@ -42,7 +45,7 @@ step() {
   train)
     for name in $TEACHERS; do train "teachers/$name.pt" "$name" --epochs "$EPOCHS"; done
     for fold in $FOLDS; do
-      for name in $TEACHERS; do train "teachers/$name-$fold.pt" "$name" --leave-out "$fold" --epochs "$((EPOCHS / 3))"; done
+      for name in $TEACHERS; do train "teachers/$name-$fold.pt" "$name" --leave-out "$fold" --epochs "$FOLD_EPOCHS"; done
     done ;;
   ensemble)
     "$PYTHON" "$here/ensemble.py" "$WORK" "$WORK/teacher.npy" $(for name in $TEACHERS; do echo "teachers/$name.pt"; done)
@@ -53,7 +56,7 @@ step() {
   distil)
     train main.pt "$NETWORK" --teacher "$WORK/teacher.npy" --epochs "$EPOCHS"
     for fold in $FOLDS; do
-      train "fold$fold.pt" "$NETWORK" --teacher "$WORK/teacher-$fold.npy" --leave-out "$fold" --epochs "$((EPOCHS / 3))"
+      train "fold$fold.pt" "$NETWORK" --teacher "$WORK/teacher-$fold.npy" --leave-out "$fold" --epochs "$FOLD_EPOCHS"
     done ;;
   calibrate) "$PYTHON" "$here/calibrate.py" "$WORK" 'fold{fold}.pt' --folds $FOLDS ;;
   export)
