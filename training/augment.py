@@ -3,7 +3,10 @@
 Both classes pass through the same steps with the same odds, so no step tells them apart.
 """
 
+import io
+
 import numpy as np
+import soundfile as sf
 from scipy.signal import resample_poly
 
 from telephony import ALAW, MULAW, Opus, telephone
@@ -114,6 +117,16 @@ def stretch(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return tile(resample_poly(samples, up, down).astype(np.float32), len(samples))
 
 
+def compressed(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Through MP3 and back: web audio of either class has seen it."""
+    buffer = io.BytesIO()
+    level = float(rng.uniform(0.2, 0.9))
+    sf.write(buffer, samples, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=level)
+    buffer.seek(0)
+    back = sf.read(buffer, dtype="float32")[0]
+    return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)]
+
+
 def line(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A telephone, Opus, or nothing."""
     kind = rng.random()
@@ -139,6 +152,8 @@ def degrade(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     samples = level_to(samples, 10 ** (rng.uniform(-34, -16) / 20))
     if rng.random() < 0.3:
         samples = stretch(samples, rng)
+    if rng.random() < 0.12:
+        samples = compressed(samples, rng)
     if rng.random() < 0.75:
         samples = linear_path(samples, rng)
     if rng.random() < 0.6:

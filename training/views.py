@@ -16,8 +16,8 @@ from augment import cut_window, degrade
 from clips import Clip, Corpus
 from model import WINDOW
 
-HUMANS, MACHINES, COPIES_OF_ONE = 4_400, 4_400, 2
-"""Windows of each class from the corpus, and how many copies go with each human window."""
+COPIES_OF_ONE = 2
+"""How many copies go with each human window."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ def quota(clips: list[Clip], key, exponent: float, total: int) -> list[Clip]:
     return out
 
 
-def plan(corpus: Corpus, copies: Copies, seed: int) -> list[View]:
-    """Every window to make, in order."""
+def plan(corpus: Corpus, copies: Copies, each: int, seed: int) -> list[View]:
+    """Every window to make, in order: `each` of either class from the corpus, and copies beside the human ones."""
     dev, rng, views = corpus.dev(), np.random.default_rng(seed), []
-    for clip in quota([c for c in dev if not c.spoof], lambda c: c.corpus, 0.6, HUMANS):
+    for clip in quota([c for c in dev if not c.spoof], lambda c: c.corpus, 0.6, each):
         row, kinds = len(views), copies.kinds(clip.file)
         views.append(View(row, clip.file, "", -1, row))
         for kind in rng.permutation(kinds)[:COPIES_OF_ONE]:
             views.append(View(len(views), clip.file, str(kind), row, row))
-    for clip in quota([c for c in dev if c.spoof], lambda c: c.family, 0.3, MACHINES):
+    for clip in quota([c for c in dev if c.spoof], lambda c: c.family, 0.3, each):
         views.append(View(len(views), clip.file, "", -1, len(views)))
     return views
 
@@ -99,7 +99,7 @@ def main(options: argparse.Namespace) -> None:
     by_file, voices = {c.file: c for c in corpus.dev()}, collections.defaultdict(list)
     for clip in corpus.dev():
         voices[clip.system, clip.corpus, clip.speaker].append(clip)
-    views = plan(corpus, copies, options.seed)
+    views = plan(corpus, copies, options.each, options.seed)
     mine = views[options.part :: options.parts]
     file = options.work / "views.npy"
     shape = (len(views), WINDOW)
@@ -125,6 +125,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--each", type=int, default=8_000, help="windows of each class from the corpus")
     parser.add_argument("--part", type=int, default=0, help="which part of the windows this process makes")
     parser.add_argument("--parts", type=int, default=1)
     main(parser.parse_args())
