@@ -62,8 +62,10 @@ def size_of(network: str) -> dict:
 
 
 def table(work: Path) -> dict:
-    """Mean and spread over folds (and seeds) of every setting judged so far."""
+    """Mean and spread over folds (and seeds) of every setting judged so far, and the mean over the folds all have."""
     rows = [json.loads(f.read_text()) for f in sorted((work / "compare").glob("*.json"))]
+    judged = {name: {r["fold"] for r in rows if r["setting"] == name} for name in SETTINGS}
+    common = set.intersection(*(folds for folds in judged.values() if folds))
     settings = {}
     for name in SETTINGS:
         mine = [r for r in rows if r["setting"] == name]
@@ -74,12 +76,15 @@ def table(work: Path) -> dict:
             "runs": len(mine),
             "epochs": sorted({r["epochs"] for r in mine}),
             **{t: {"mean": round(float(np.mean([r[t]["eer"] for r in mine])), 4),
+                   "common": round(float(np.mean([r[t]["eer"] for r in mine if r["fold"] in common])), 4),
                    "spread": round(float(np.std([r[t]["eer"] for r in mine])), 4),
                    "folds": {f"{r['fold']}, seed {r['seed']}": r[t]["eer"] for r in mine}} for t in TREATMENTS},
             "copies": copies,
         }
     used = {SETTINGS[name]["network"] for name in settings}
-    return {"networks": {name: size_of(name) for name in NETWORKS if name in used}, "settings": settings}
+    return {"networks": {name: size_of(name) for name in NETWORKS if name in used},
+            "common_folds": sorted(common),
+            "settings": settings}
 
 
 def main(options: argparse.Namespace) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from vocoders.copies import like
-from vocoders.export import pack, unpack
 from vocoders.judges import Judges, against, deceive, distance
 from vocoders.kinds import KINDS, MULTIPLE
+from vocoders.packing import pack, unpack
 from vocoders.signal import RATE, overlap_add, pitch, spectrum
 
 

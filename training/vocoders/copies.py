@@ -12,9 +12,9 @@ from scipy.signal import resample_poly
 from torch.nn import functional as F
 
 from clips import Clip, Corpus
-from vocoders.export import WEIGHTS, load
 from vocoders.generators import pad_to
 from vocoders.kinds import KINDS, MULTIPLE
+from vocoders.packing import WEIGHTS, load
 
 FADE = 80
 GIVEN = "hifigan-v2"

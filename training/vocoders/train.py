@@ -11,6 +11,7 @@ import torch
 from clips import Clip, Corpus
 from vocoders.judges import Judges, against, deceive, distance
 from vocoders.kinds import KINDS, MULTIPLE, STEPS
+from vocoders.packing import load
 
 PIECE = MULTIPLE
 PERMISSIVE = ("Voice Dataset (kerstin)", "Picovoice coffee-order commands", "LibriSpeech train-clean-100",
@@ -71,6 +72,9 @@ def run(options: argparse.Namespace) -> None:
         for learner, state in zip(learners, saved["learners"], strict=True):
             learner.load_state_dict(state)
         step = saved["step"]
+    elif options.kept:
+        model = load(options.kind)
+        learners[0] = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.8, 0.99))
     steps, half = options.steps or STEPS[options.kind], options.batch // 2
     model.train()
     while step < steps:
@@ -112,6 +116,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("--kept", action="store_true", help="begin with the kept weights instead of random ones")
     parser.add_argument("--steps", type=int, default=0, help="0 takes the kind's own number")
     parser.add_argument("--alone", type=float, default=0.4, help="share of the steps before the judges take part")
     parser.add_argument("--batch", type=int, default=8)

@@ -1,0 +1,42 @@
+import unittest
+
+import numpy as np
+
+from augment import compressed, cut_window, degrade, gate, noise, stretch, subtract
+from model import WINDOW
+
+
+class Augment(unittest.TestCase):
+    def setUp(self) -> None:
+        time = np.arange(WINDOW) / 16_000
+        self.tone = (0.1 * np.sin(2 * np.pi * 700 * time)).astype(np.float32)
+
+    def test_every_step_keeps_the_length(self) -> None:
+        for step in (gate, subtract, stretch, compressed, degrade):
+            for seed in range(4):
+                with self.subTest(step.__name__, seed=seed):
+                    out = step(self.tone.copy(), np.random.default_rng(seed))
+                    self.assertEqual(out.shape, self.tone.shape)
+                    self.assertTrue(np.isfinite(out).all())
+
+    def test_suppression_removes_steady_noise_and_leaves_bursts(self) -> None:
+        rng = np.random.default_rng(0)
+        hiss = 0.002 * rng.standard_normal(WINDOW).astype(np.float32)
+        burst = self.tone * (np.arange(WINDOW) % 16_000 < 6_000)
+        out = subtract(hiss + burst, np.random.default_rng(2))
+        quiet = np.arange(WINDOW) % 16_000 > 8_000
+        self.assertLess(np.std(out[quiet]), 0.9 * np.std(hiss))
+        self.assertGreater(np.corrcoef(out[~quiet], burst[~quiet])[0, 1], 0.95)
+
+    def test_a_window_is_cut_alike_from_the_same_seed(self) -> None:
+        for seed in range(5):
+            a, b = (cut_window(self.tone, self.tone[:9_000], np.random.default_rng(seed)) for _ in range(2))
+            np.testing.assert_array_equal(a, b)
+            self.assertEqual(len(a), WINDOW)
+
+    def test_noise_has_level_one(self) -> None:
+        self.assertAlmostEqual(float(np.std(noise(WINDOW, np.random.default_rng(0)))), 1, delta=0.05)
+
+
+if __name__ == "__main__":
+    unittest.main()
