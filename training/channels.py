@@ -50,16 +50,22 @@ def strings(clips: list[Clip], corpus: Corpus, seconds: float, rng: np.random.Ge
 
 
 def channels(corpus: Corpus, clips: list[Clip], source: str, seconds: float, wanted: int) -> list[Channel]:
-    """About `wanted` channels of each class, groups equally often; a clip may come back in another order."""
+    """At least `wanted` channels of each class where the clips suffice, groups equally often while the small ones last.
+
+    A clip may come back in another order.
+    """
     rng, out = np.random.default_rng((17, int(seconds))), []
     for spoof in (False, True):
         groups = collections.defaultdict(list)
         for clip in clips:
             if clip.spoof == spoof:
                 groups[clip.system if spoof else clip.corpus].append(clip)
-        each = -(-wanted // max(1, len(groups)))
-        for name in sorted(groups):
-            out += [Channel(name, spoof, source, a) for a in strings(groups[name], corpus, seconds, rng, each)]
+        made, each = [], -(-wanted // max(1, len(groups)))
+        while len(made) < wanted and each <= 2 * wanted:
+            made = [Channel(name, spoof, source, a) for name in sorted(groups)
+                    for a in strings(groups[name], corpus, seconds, rng, each)]
+            each *= 2
+        out += made
     return out
 
 

@@ -29,6 +29,12 @@ class Channels(unittest.TestCase):
         for c in made:
             self.assertLessEqual(len(np.unique(c.audio)), 2)
 
+    def test_a_large_group_makes_up_for_small_ones(self) -> None:
+        clips = [clip(0.1, group="x")] * 40 + [clip(0.2, group="y")] * 2
+        made = channels(corpus_of(1), clips, "fold 0", 10, 12)
+        self.assertGreaterEqual(len(made), 12)
+        self.assertLessEqual(sum(c.group == "y" for c in made), 1)
+
     def test_evidence_gathers_until_a_state_is_reached(self) -> None:
         states = running_states(np.full(12, 3.0), Thresholds())
         self.assertEqual(states[0], "undecided")
