@@ -11,8 +11,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 PACK=${PACK:-$root/models/default}
 NETWORK=${NETWORK:-two-rates}
-TEACHERS=${TEACHERS:-"two-rates phase raw"}
+TEACHERS=${TEACHERS:-"two-rates logspec raw"}
 COPIES=${COPIES:-0}
+WINDOWS=${WINDOWS:-8000}
 EPOCHS=${EPOCHS:-10}
 FOLD_EPOCHS=${FOLD_EPOCHS:-8}
 VERSION=${VERSION:-0.2.0}
@@ -41,7 +42,7 @@ step() {
     "$PYTHON" -m vocoders.export "$WORK" ;;
   copies) "$PYTHON" -m vocoders.copies "$DATA" "$WORK" ;;
   views)
-    both "'$PYTHON' '$here/views.py' '$WORK' --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/views.py' '$WORK' --part 1 --parts 2" ;;
+    both "'$PYTHON' '$here/views.py' '$WORK' --each $WINDOWS --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/views.py' '$WORK' --each $WINDOWS --part 1 --parts 2" ;;
   train)
     for name in $TEACHERS; do train "teachers/$name.pt" "$name" --epochs "$EPOCHS"; done
     for fold in $FOLDS; do
