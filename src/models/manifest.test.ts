@@ -3,6 +3,39 @@ import { describe, it } from "node:test";
 import { packsFolder, writeTinyPack } from "../../test/support/tiny-pack.ts";
 import { digestOf, parseManifest, toSpec, type Manifest } from "./manifest.ts";
 
+const tokenizer = {
+  ...{ tokenizer: "model.onnx", stages: 8, codes: 1024, frame_samples: 320, fewest_samples: 961 },
+};
+const halves = { front: "model.onnx", back: "model.onnx", before_samples: 243, after_samples: 554 };
+const detector = { file: "model.onnx", longest_frames: 10_000, order: "0" };
+
+const codecs: readonly (readonly [string, RegExp, (m: Manifest) => unknown])[] = [
+  [
+    "a detector without the tokenizer's halves, as packs of old have it",
+    /codec: .*import the model again/,
+    (m) => ({ ...m, codec: { ...tokenizer, detector } }),
+  ],
+  ["halves without a detector", /codec/, (m) => ({ ...m, codec: { ...tokenizer, halves } })],
+  [
+    "a detector that cannot hear a window",
+    /codec/,
+    (m) => ({ ...m, codec: { ...tokenizer, halves, detector: { ...detector, longest_frames: 4 } } }),
+  ],
+  [
+    "more codes than can be handed over at once",
+    /batch_sizes/,
+    (m) => ({
+      ...m,
+      window_samples: 960_000,
+      batch_sizes: [1, 2],
+      codec: {
+        ...{ ...tokenizer, stages: 64, frame_samples: 1 },
+        ...{ halves, detector: { ...detector, longest_frames: 1_000_000 } },
+      },
+    }),
+  ],
+];
+
 const spoil: readonly (readonly [string, RegExp, (m: Manifest) => unknown])[] = [
   ["an unknown field", /extra/, (m) => ({ ...m, extra: 1 })],
   ["a later format", /format/, (m) => ({ ...m, format: 2 })],
@@ -30,6 +63,12 @@ const spoil: readonly (readonly [string, RegExp, (m: Manifest) => unknown])[] = 
       ...m,
       codec: { tokenizer: "other.onnx", stages: 8, codes: 1024, frame_samples: 320, fewest_samples: 961 },
     }),
+  ],
+  ...codecs,
+  [
+    "a batch that is too much to hand over at once",
+    /batch_sizes/,
+    (m) => ({ ...m, window_samples: 960_000, batch_sizes: [1, 128] }),
   ],
   [
     "a calibration that turns scores round",

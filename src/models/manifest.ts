@@ -4,6 +4,9 @@ import type { CodeSpec, DetectorSpec } from "../stream/ports.ts";
 import { hertz, samples } from "../stream/units.ts";
 import { parseOrder } from "./safeear/permutation.ts";
 
+/** What goes to a worker at once, at the most. */
+export const mostBatchBytes = 2 ** 28;
+
 const name = z
   .string()
   .regex(
@@ -132,16 +135,30 @@ const manifest = z
   .refine((m) => modelFile in m.files || isCodecPack(m), { path: ["files"], error: "must list model.onnx" })
   .refine((m) => (m.codec?.detector === undefined) === (m.codec?.halves === undefined), {
     path: ["codec"],
-    error: "must have a detector and the tokenizer's halves, or neither",
+    error: "must have a detector and the tokenizer's halves, or neither: import the model again",
   })
   .refine(({ codec, window_samples }) => windowFrames(codec, window_samples) <= longestFrames(codec), {
     path: ["codec"],
     error: "must have a detector that can hear a window",
   })
+  .refine((m) => batchBytes(m) <= mostBatchBytes, {
+    path: ["batch_sizes"],
+    error: `must not make a batch of more than ${mostBatchBytes} bytes`,
+  })
   .refine((m) => codecFiles(m.codec).every((file) => file in m.files), {
     path: ["codec"],
     error: "must name listed files",
   });
+
+/** Of samples, or of codes where those are more. */
+function batchBytes(m: {
+  readonly batch_sizes: readonly number[];
+  readonly window_samples: number;
+  readonly codec?: Codec;
+}): number {
+  const codes = (m.codec?.stages ?? 0) * windowFrames(m.codec, m.window_samples);
+  return 4 * (m.batch_sizes.at(-1) ?? 1) * Math.max(m.window_samples, codes);
+}
 
 type Codec = z.infer<typeof codec> | undefined;
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mostBatchBytes } from "./manifest.ts";
 import { providers } from "./providers.ts";
 
 /** The files of a model, and what it takes to run them. */
@@ -84,4 +85,4 @@ export const audioFd = 4;
 /** Batches that may be with a worker at once: it computes one while the next is handed over. */
 export const slots = 2;
 /** Bytes from one slot of shared memory to the next; what is never written takes no room. */
-export const slotBytes = 2 ** 28;
+export const slotBytes = mostBatchBytes;

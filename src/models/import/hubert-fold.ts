@@ -1,3 +1,5 @@
+import { Malformed } from "../checkpoint/errors.ts";
+
 /**
  * Weights `[…, taps]` along `direction`, those of one tap together of the length in `gain`: PyTorch's weight norm over the
  * last dimension, W[…, k] = g[k]·v[…, k] / ‖v[…, k]‖.
@@ -9,6 +11,8 @@ export function weightNormPerTap(gain: Float32Array, direction: Float32Array): F
     const tap = i % taps;
     squares[tap] = (squares[tap] ?? 0) + value ** 2;
   });
+  const empty = squares.indexOf(0);
+  if (empty >= 0) throw new Malformed(`a weight norm's tap ${empty} is all zeros, which has no direction`);
   const scale = squares.map((sum, tap) => (gain[tap] ?? 0) / Math.sqrt(sum));
   return direction.map((value, i) => value * (scale[i % taps] ?? 0));
 }

@@ -224,6 +224,18 @@ describe("SafeEar's graphs", () => {
     await assert.rejects(surveyTokenizer(weightsOf(counted)), /counts to 1000000000/);
   });
 
+  it("are refused with a row of weights that has no direction, which weight norm asks for", async () => {
+    const { tokenizerTensors } = await small();
+    const key = "encoder.model.3.conv.conv.weight_v";
+    const { shape = [], data = new Float32Array(0) } = tokenizerTensors.get(key) ?? {};
+    const row = data.length / (shape[0] ?? 1);
+    const spoilt = new Map([...tokenizerTensors, [key, { shape, data: data.slice().fill(0, row, 2 * row) }]]);
+    await assert.rejects(
+      surveyTokenizer(weightsOf(spoilt)),
+      /model\.3\.conv\.conv\.weight_v: row 1 is all zeros/,
+    );
+  });
+
   it("have the sizes that their tensors have", async () => {
     const { tokenizer, detectorTensors } = await small();
     assert.deepEqual(tokenizerSizes(tokenizer), smallTokenizer);

@@ -48,10 +48,20 @@ export async function surveyTokenizer(weights: Weights): Promise<SurveyedTokeniz
   return { weights, sizes, digest };
 }
 
+/** Weight norm divides by a row's length. */
+function assertDirections(key: string, rows: Float32Array, count: number): void {
+  const length = rows.length / count;
+  for (let row = 0; row < count; row++) {
+    if (rows.subarray(row * length, (row + 1) * length).some((value) => value !== 0)) continue;
+    throw new Malformed(`${key}: row ${row} is all zeros, which has no direction`);
+  }
+}
+
 async function survey(weights: Weights, shapes: Shapes): Promise<string> {
   const hash = createHash("sha256");
   for (const [key, shape] of shapes) {
     const one = await readTensors(weights, new Map([[key, shape]]));
+    if (key.endsWith(".weight_v")) assertDirections(key, one.get(key), shape[0] ?? 1);
     hash.update(`${key}\n`).update(one.get(key));
   }
   return hash.digest("hex");
