@@ -14,6 +14,7 @@ import { Malformed } from "../checkpoint/errors.ts";
 import { Global, Inert } from "../checkpoint/values.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { writeModel } from "../onnx/write-model.ts";
+import { weightNormPerTap } from "./hubert-fold.ts";
 import { hubertGraph, type HubertParts } from "./hubert-graph.ts";
 import { hubertHeads } from "./hubert-settings.ts";
 import { hubertFrames, hubertSizes } from "./hubert-sizes.ts";
@@ -231,4 +232,14 @@ describe("a HuBERT that fairseq wrote", () => {
       t.diagnostic(`largest difference ${most.toExponential(1)}`);
     });
   }
+});
+
+describe("HuBERT's weight norm", () => {
+  it("is refused a tap without direction, and else gives each the length that it should have", () => {
+    const gain = Float32Array.of(2, 3);
+    assert.deepEqual([...weightNormPerTap(gain, Float32Array.of(3, 0, 4, -1))].map(Math.fround), [
+      ...Float32Array.of(1.2, 0, 1.6, -3),
+    ]);
+    assert.throws(() => weightNormPerTap(gain, Float32Array.of(3, 0, 4, 0)), /tap 1 is all zeros/);
+  });
 });
