@@ -1,4 +1,5 @@
 import { WindowLost, type Detector, type DetectorSpec, type Score, type Window } from "../stream/ports.ts";
+import { Acquaintance } from "./acquaintance.ts";
 import { batchSize } from "./batching.ts";
 import { Crew, type CrewEvent } from "./crew.ts";
 import { deal, type Hand } from "./dealing.ts";
@@ -95,7 +96,7 @@ export async function createPool(options: PoolOptions): Promise<Pool> {
   return pool;
 }
 
-/** Tracks whose worker is remembered; those without a window for longest are forgotten first. */
+/** Tracks whose worker is remembered, where windows of a track share work. */
 const mostTracks = 4096;
 
 class WorkerPool implements Pool {
@@ -111,8 +112,7 @@ class WorkerPool implements Pool {
   readonly #crew: Crew;
   readonly #counts = { scored: 0, shed: 0, lost: 0, batches: new Map<number, number>() };
   #queue: Job[] = [];
-  /** Who scored the latest window of a track, where windows share work. */
-  readonly #lastOf = new Map<number, Worker>();
+  readonly #acquaintance: Acquaintance<Worker>;
   #dispatching = false;
   #closing: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
@@ -128,6 +128,7 @@ class WorkerPool implements Pool {
     this.#model = model;
     this.#queueLimit = options.queueLimit ?? 1024;
     this.#deadlineMs = options.deadlineMs ?? Math.max(5000, 20 * (model.batchSizes.at(-1) ?? 1) * windowMs);
+    this.#acquaintance = new Acquaintance(model.graphs.kind === "one" ? 0 : mostTracks);
     this.#crew = new Crew({
       provider,
       model,
@@ -207,7 +208,7 @@ class WorkerPool implements Pool {
       .filter((worker) => worker.load < (gpu ? 1 : slots))
       .sort((a, b) => a.load - b.load);
     const { dealt, rest, displaced } = deal(this.#queue, this.#hands(free, gpu), (worker, job) =>
-      this.#knows(worker, job),
+      this.#acquaintance.has(worker, job),
     );
     this.#queue = [...rest];
     for (const { worker, jobs } of dealt) void this.#run(worker, jobs);
@@ -227,26 +228,9 @@ class WorkerPool implements Pool {
     return hands;
   }
 
-  #knows(worker: Worker, { content: { place } }: Job): boolean {
-    return place !== undefined && this.#lastOf.get(place.track) === worker;
-  }
-
-  #remember(worker: Worker, jobs: readonly Job[]): void {
-    if (this.#model.graphs.kind === "one") return;
-    for (const { content } of jobs) {
-      if (content.place === undefined) continue;
-      this.#lastOf.delete(content.place.track);
-      this.#lastOf.set(content.place.track, worker);
-    }
-    for (const track of this.#lastOf.keys()) {
-      if (this.#lastOf.size <= mostTracks) break;
-      this.#lastOf.delete(track);
-    }
-  }
-
   /** Never rejects: when it ends, every job is settled or back in the queue. */
   async #run(worker: Worker, jobs: readonly Job[]): Promise<void> {
-    this.#remember(worker, jobs);
+    this.#acquaintance.note(worker, jobs);
     const contents = jobs.map((job) => job.content);
     try {
       const answer = await worker.run(contents, this.#deadlineMs);

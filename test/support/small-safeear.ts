@@ -1,31 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { importSafeear, type SafeearTarget } from "../../src/models/import/safeear.ts";
-import type { DetectorSizes, TokenizerSizes } from "../../src/models/import/safeear-sizes.ts";
 import { parseOrder } from "../../src/models/safeear/permutation.ts";
-import { checkpointOf, type TensorMap } from "./aasist-weights.ts";
-import { randomDetector, randomTokenizer } from "./safeear-weights.ts";
+import { writeSafeear } from "./safeear-folder.ts";
 import { sharedFixture } from "./shared-fixtures.ts";
-
-/** As many samples per frame as the published one has; of 12 codes, which are not all that four bits can say. */
-const tokenizer: TokenizerSizes = {
-  encoder: [
-    { kind: "convolution", at: 0, from: 1, to: 2, kernel: 7, stride: 1 },
-    { kind: "residual", at: 1, width: 2, hidden: 1 },
-    { kind: "convolution", at: 3, from: 2, to: 4, kernel: 4, stride: 2 },
-    { kind: "residual", at: 4, width: 4, hidden: 2 },
-    { kind: "convolution", at: 6, from: 4, to: 6, kernel: 8, stride: 4 },
-    { kind: "residual", at: 7, width: 6, hidden: 3 },
-    { kind: "convolution", at: 9, from: 6, to: 8, kernel: 10, stride: 5 },
-    { kind: "residual", at: 10, width: 8, hidden: 4 },
-    { kind: "convolution", at: 12, from: 8, to: 8, kernel: 16, stride: 8 },
-    { kind: "lstm", at: 13, from: 8, hidden: 8, layers: 2 },
-    { kind: "convolution", at: 15, from: 16, to: 8, kernel: 7, stride: 1 },
-  ],
-  ...{ hop: 320, width: 8, stages: 4, codes: 12 },
-};
-const detector: DetectorSizes = { width: 16, blocks: 2, longest: 300, inner: 16 };
 
 /** A folder for packs, and how to remove it. */
 export async function temporaryPacks(): Promise<{ readonly folder: string; remove(): Promise<void> }> {
@@ -37,26 +16,11 @@ export async function temporaryPacks(): Promise<{ readonly folder: string; remov
 export async function importSmallSafeear(folder: string, order: string): Promise<string> {
   const source = await mkdtemp(join(tmpdir(), "earwitness-checkpoint-"));
   try {
-    const tensors = new Map([
-      ...[...livelyTokenizer()].map(([key, value]) => [`decouple_model.${key}`, value] as const),
-      ...[...randomDetector(detector, tokenizer, 12)].map(
-        ([key, value]) => [`detect_model.${key}`, value] as const,
-      ),
-    ]);
-    await writeFile(join(source, "model.ckpt"), checkpointOf(tensors));
+    writeSafeear(source);
     return (await importSafeear(source, toTarget(folder, order))).folder;
   } finally {
     await rm(source, { recursive: true, force: true });
   }
-}
-
-/** One that hears what it is told: its codes would else hardly change from frame to frame. */
-function livelyTokenizer(): TensorMap {
-  const scaleOf = (key: string): number => (key.endsWith("weight_g") ? 3 : key.endsWith(".bias") ? 0.05 : 1);
-  const tensors = [...randomTokenizer(tokenizer, 11)].map(
-    ([key, { shape, data }]) => [key, { shape, data: data.map((x) => x * scaleOf(key)) }] as const,
-  );
-  return new Map(tensors);
 }
 
 /** The same of the reduced model that the original code was run on. */
