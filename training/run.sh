@@ -2,14 +2,15 @@
 # Make the default detector again, from the corpus to the card.
 #   DATA=folder with manifest.csv, clips/, vocoders/   WORK=scratch folder outside the repository   ./training/run.sh [step ...]
 # COPIES is the share of the machine windows that copies of humans take: see README.md for what it was found to cost.
-# Without steps: all but `vocoders`, whose outputs are kept in vocoders/weights. Stop it at any time: the next call goes
+# Without steps: all but `vocoders`, whose outputs are kept in vocoders/weights, and `ship`, which takes the place of the
+# pack that ships. Stop it at any time: the next call goes
 # on from the last checkpoint.
 set -eu
 : "${DATA:?folder with manifest.csv, clips/ and vocoders/}" "${WORK:?scratch folder}"
 PYTHON=${PYTHON:-python3}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-PACK=${PACK:-$root/models/default}
+PACK=${PACK:-$WORK/default}
 NETWORK=${NETWORK:-two-rates}
 TEACHERS=${TEACHERS:-"two-rates logspec raw"}
 COPIES=${COPIES:-0}
@@ -68,15 +69,18 @@ step() {
     "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/distilled.json"
     "$PYTHON" "$here/channels.py" "$WORK" "$here/results/channels.json" 'fold{fold}.pt' --folds $FOLDS ;;
   evaluate)
-    "$PYTHON" "$here/evaluate.py" "$WORK" "$PACK" "$here/evaluation.json" "$WORK/main.pt"
-    "$PYTHON" "$here/golden.py" "$PACK" "$root/test/fixtures/clips" ;;
-  card) "$PYTHON" "$here/card.py" "$PACK" "$here/evaluation.json" "$root/docs/model-card.md" ;;
+    "$PYTHON" "$here/evaluate.py" "$WORK" "$PACK" "$WORK/evaluation.json" "$WORK/main.pt" ;;
+  ship)
+    cp "$PACK"/* "$root/models/default/"
+    cp "$WORK/evaluation.json" "$here/evaluation.json"
+    "$PYTHON" "$here/golden.py" "$root/models/default" "$root/test/fixtures/clips"
+    "$PYTHON" "$here/card.py" "$root/models/default" "$here/evaluation.json" "$root/docs/model-card.md" ;;
   *) echo "unknown step: $1" >&2; exit 2 ;;
   esac
 }
 
 [ -e "$WORK/clips.json" ] || "$PYTHON" "$here/clips.py" "$DATA" "$WORK"
-[ $# -gt 0 ] || set -- copies views train ensemble distil calibrate judge export evaluate card
+[ $# -gt 0 ] || set -- copies views train ensemble distil calibrate judge export evaluate
 for name; do
   echo "== $name"
   step "$name"
