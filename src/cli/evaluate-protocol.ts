@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { AsvScores } from "../evaluation/tandem-cost.ts";
+import { quoted } from "../models/checkpoint/errors.ts";
 import { Refusal } from "./refusal.ts";
 
 /** One recording of a list, and what it is. */
@@ -16,8 +17,8 @@ export const defaultSubset = "eval";
 
 /**
  * Reads a list of trials: an ASVspoof 2019 protocol (`SPEAKER FILE ENVIRONMENT ATTACK KEY`), the trial metadata of
- * ASVspoof 2021 (LA and DF; `all` takes every subset), or CSV (`file,label[,system]`). Throws {@link Refusal} with the
- * number of the line that is none of these.
+ * ASVspoof 2021 (LA, PA and DF; `all` takes every subset), or CSV (`file,label[,system]`). Throws {@link Refusal} with
+ * the number of the line that is none of these.
  */
 export async function readProtocol(path: string, subset = defaultSubset): Promise<readonly Trial[]> {
   const lines = numbered(await readFile(path, "utf8"));
@@ -28,8 +29,9 @@ export async function readProtocol(path: string, subset = defaultSubset): Promis
   for (const { text, number } of lines) {
     const trial = parse(text);
     if (trial === "skip") continue;
-    if (trial === undefined) throw new Refusal(`${path}:${number}: not a trial: ${text.slice(0, 120)}`);
-    if (trials.has(trial.id)) throw new Refusal(`${path}:${number}: ${trial.id} stands there twice`);
+    if (trial === undefined)
+      throw new Refusal(`${path}:${number}: not a trial: ${quoted(text)}${keyless(text)}`);
+    if (trials.has(trial.id)) throw new Refusal(`${path}:${number}: ${quoted(trial.id)} stands there twice`);
     trials.set(trial.id, trial);
   }
   if (trials.size === 0)
@@ -48,7 +50,7 @@ export async function readAsvScores(path: string): Promise<AsvScores> {
     const list = scores.get(key);
     const value = Number(score);
     if (list === undefined || !Number.isFinite(value)) {
-      throw new Refusal(`${path}:${number}: not a score of speaker verification: ${text.slice(0, 120)}`);
+      throw new Refusal(`${path}:${number}: not a score of speaker verification: ${quoted(text)}`);
     }
     list.push(value);
   }
@@ -70,17 +72,37 @@ const numbered = (text: string): readonly { readonly text: string; readonly numb
 /** `skip` for what is not asked for, undefined for what is no trial. */
 type Parsed = Trial | "skip" | undefined;
 
-/** 2019: speaker, file, environment, attack, key. 2021: speaker, file, codec, source, attack, key, trim, subset, … */
+/** Where a line of words has what it says of its second word, a file. */
+interface Columns {
+  readonly key: number;
+  readonly attack: readonly number[];
+  readonly subset?: number;
+}
+
+const columnsByWords: ReadonlyMap<number, Columns> = new Map([
+  // 2019: speaker, file, environment, attack, key.
+  [5, { key: 4, attack: [3] }],
+  // 2021 LA: speaker, file, codec, transmission, attack, key, trim, subset.
+  [8, { key: 5, attack: [4], subset: 7 }],
+  // 2021 PA: speaker, file, three words of the room, then of the attacker room, microphone, two distances; key, trim, subset.
+  [12, { key: 9, attack: [7, 8], subset: 11 }],
+  // 2021 DF: as LA, and five words more.
+  [13, { key: 5, attack: [4], subset: 7 }],
+]);
+
 function parseWords(text: string, subset: string): Parsed {
   const words = text.split(/\s+/);
-  const [, id, , fourth, fifth] = words;
-  if (id === undefined) return undefined;
-  if (words.length === 5) return toTrial(id, fifth, fourth);
-  const [key, part] = [words[5], words[7]];
-  if (part === undefined) return undefined;
-  if (subset !== "all" && part !== subset) return "skip";
-  return toTrial(id, key, fifth);
+  const columns = columnsByWords.get(words.length);
+  if (columns === undefined) return undefined;
+  const attack = columns.attack.map((at) => words[at]).filter((word) => word !== "-");
+  const trial = toTrial(words[1] ?? "", words[columns.key], attack.join("-"));
+  const isOther = columns.subset !== undefined && subset !== "all" && words[columns.subset] !== subset;
+  return trial !== undefined && isOther ? "skip" : trial;
 }
+
+/** The lists that came with 2021's recordings are names alone. */
+const keyless = (text: string): string =>
+  /^\S+$/.test(text) ? ", a name without a key; the keys of ASVspoof 2021 are in its trial_metadata.txt" : "";
 
 function toTrial(id: string, label: string | undefined, attack: string | undefined): Trial | undefined {
   const isSpoof = kinds.get(label?.toLowerCase() ?? "");
