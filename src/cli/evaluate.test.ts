@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { fakeDetector, fakeSpec } from "../../test/support/fakes.ts";
+import { importSmallSafeear, temporaryPacks } from "../../test/support/small-safeear.ts";
 import { writeTinyPack } from "../../test/support/tiny-pack.ts";
 import { openPack } from "../models/store.ts";
 import { WindowLost } from "../stream/ports.ts";
@@ -56,7 +57,7 @@ const written = async (name: string, text: string): Promise<string> => {
 };
 
 interface Report {
-  readonly model: { readonly id: string };
+  readonly model: { readonly id: string; readonly seed?: number };
   readonly conditions: readonly {
     readonly condition: string;
     readonly spoof: number;
@@ -102,13 +103,17 @@ describe("readProtocol", () => {
         "LA_0009 LA_E_9332881 alaw ita_tx A07 spoof notrim eval",
         "LA_0020 LA_E_6866159 alaw sin_tx bonafide bonafide notrim eval",
         "LA_0023 DF_E_2000011 nocodec asvspoof A14 spoof notrim progress traditional_vocoder - - - -",
+        "PA_0010 PA_E_1000001 R3 M3 d4 r1 m1 s4 c4 spoof notrim eval",
+        "PA_0010 PA_E_1000002 R3 M3 D4 - - - - bonafide notrim eval",
       ].join("\n"),
     );
     assert.deepEqual(await readProtocol(path), [
       { id: "LA_E_9332881", isSpoof: true, attack: "A07" },
       { id: "LA_E_6866159", isSpoof: false, attack: undefined },
+      { id: "PA_E_1000001", isSpoof: true, attack: "s4-c4" },
+      { id: "PA_E_1000002", isSpoof: false, attack: undefined },
     ]);
-    assert.equal((await readProtocol(path, "all")).length, 3);
+    assert.equal((await readProtocol(path, "all")).length, 5);
     assert.deepEqual(
       (await readProtocol(path, "progress")).map(({ id }) => id),
       ["DF_E_2000011"],
@@ -133,9 +138,11 @@ describe("readProtocol", () => {
 
   it("names the line that it cannot read, or that repeats another", async () => {
     for (const [text, expected] of [
-      ["a,spoof\nb,perhaps\n", /:2: not a trial: b,perhaps/],
-      ["S a - A01 spoof\n\nS a - A02 spoof\n", /:3: a stands there twice/],
-      ["just words\n", /:1: not a trial/],
+      ["a,spoof\nb,perhaps\n", /:2: not a trial: "b,perhaps"$/],
+      ["S a - A01 spoof\n\nS a - A02 spoof\n", /:3: "a" stands there twice/],
+      ["just words\n", /:1: not a trial: "just words"$/],
+      ["LA_E_9332881\n", /:1: not a trial: .* a name without a key; .* trial_metadata\.txt/],
+      ["\u001b[2Jno,trial\n", /:1: not a trial: [^\u001b]*$/],
       ["", /is empty/],
       ["S a c t A07 spoof notrim hidden\n", /lists no trial of eval/],
     ] as const) {
@@ -333,6 +340,32 @@ describe("evaluate", { timeout: 120_000 }, () => {
     assert.equal(again.get(first), 77);
     assert.ok(Math.abs((again.get(second) ?? NaN) - (clean.get(second) ?? NaN)) < 1e-4);
     assert.equal(again.size, 11);
+  });
+
+  it("takes no scores from a file that were made with another minimum of speech, or another order of frames", async (t) => {
+    const packs = await temporaryPacks();
+    t.after(() => packs.remove());
+    const before = process.env["EARWITNESS_MODELS_DIR"];
+    process.env["EARWITNESS_MODELS_DIR"] = packs.folder;
+    t.after(() => (process.env["EARWITNESS_MODELS_DIR"] = before));
+    const protocol = await written("two.csv", "human_lj,human\nmachine_flite_rms,machine\n");
+    const options = { protocol, audio: clips, out: join(folder, "two"), model: "safeear" };
+    await importSmallSafeear(packs.folder, "5");
+    assert.equal(await evaluate(options), 0);
+    assert.equal((await reportIn(options.out)).model.seed, 5);
+    process.env["EARWITNESS_MIN_SPEECH_MS"] = "1000";
+    t.after(() => delete process.env["EARWITNESS_MIN_SPEECH_MS"]);
+    await assert.rejects(evaluate(options), /scores of something else .*min_speech_ms: 1000/);
+    delete process.env["EARWITNESS_MIN_SPEECH_MS"];
+    assert.equal(await evaluate(options), 0);
+    for (const [order, told] of [
+      ["6", /seed: 6/],
+      ["flip", /model: safeear .*-flip/],
+    ] as const) {
+      await rm(join(packs.folder, "safeear"), { recursive: true });
+      await importSmallSafeear(packs.folder, order);
+      await assert.rejects(evaluate(options), told);
+    }
   });
 
   it("counts a missing and a broken file, scores the others and answers 1", async () => {

@@ -89,10 +89,12 @@ async function measure(run: Run, condition: Condition): Promise<Measured> {
 const factsOf = ({ options, pool, detection }: Run, condition: string) => ({
   model: `${pool.spec.id} ${pool.spec.version}`,
   digest: pool.spec.digest,
+  seed: pool.spec.seed ?? "none",
   calibration: pool.spec.calibrationId ?? "none",
   condition,
   audio: resolve(options.audio),
   hop_ms: detection.hopMs,
+  min_speech_ms: detection.minSpeechMs,
   llr_bound: detection.llrBound,
   scored: options.score ?? "recording",
 });
@@ -138,13 +140,14 @@ function toJson(
   { options, pool, detection, trials, asv }: Run,
   reports: readonly ConditionReport[],
 ): unknown {
-  const { id, version, digest, calibrationId } = pool.spec;
+  const { id, version, digest, calibrationId, seed } = pool.spec;
   return toSnakeCase({
-    model: { id, version, digest, calibrationId: calibrationId ?? null },
+    model: { id, version, digest, calibrationId: calibrationId ?? null, ...(seed !== undefined && { seed }) },
     protocol: options.protocol,
     trials: trials.length,
     scored: options.score ?? "recording",
     hopMs: detection.hopMs,
+    minSpeechMs: detection.minSpeechMs,
     llrBound: detection.llrBound,
     asv: asv ?? null,
     conditions: reports,

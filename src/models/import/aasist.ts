@@ -84,9 +84,7 @@ function describe(model: Aasist): PackDescription {
   return {
     version: `weights-${model.digest.slice(0, 12)}`,
     family: "aasist",
-    description:
-      `${titleOf(model)}. A spectro-temporal graph attention network over 4 s of raw audio. ` +
-      "Not calibrated: its log-odds count as evidence just as they are.",
+    description: `${titleOf(model)}. A spectro-temporal graph attention network over 4 s of raw audio.`,
     licence: model.published ? `MIT, ${copyright}` : "as of the checkpoint it was imported from",
     training_data: model.published
       ? [{ name: "ASVspoof 2019 logical access, train", licence: "ODC-By 1.0", clips: 25_380 }]

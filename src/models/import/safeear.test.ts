@@ -42,6 +42,7 @@ describe("importing SafeEar", { skip }, () => {
     assert.equal(what, "SafeEar, its tokenizer and detector");
     const pack = await openPack(name, [packs]);
     assert.equal(pack.manifest.codec?.detector?.order, "flip");
+    assert.match(pack.spec.version, /^weights-[0-9a-f]{12}-flip$/);
     const pool = await createPool({ pack, workers: 1, providers: ["cpu"], maxWindowMs: 60_000 });
     t.after(() => pool.close());
     const samples = await read("input.npy");

@@ -114,11 +114,12 @@ const shared = {
 
 const describeSafeear = (source: SafeearSource, order: FrameOrder): PackDescription => ({
   ...shared,
-  version: versionOf(source),
+  // A seed is told beside the version wherever scores are; that there is none would be told nowhere.
+  version: versionOf(source) + (order.kind === "seed" ? "" : `-${order.kind}`),
   family: "safeear",
   description:
     `${titleOf(source)}. Hears seven acoustic codes per 20 ms, never the semantic one, with the frames of each second in ` +
-    `the order ${formatOrder(order)} (a number is a seed). Not calibrated: its log-odds count as evidence just as they are.`,
+    `the order ${formatOrder(order)} (a number is a seed).`,
   // The published network answers bona fide first; a script that goes with it prints them the other way round.
   output: { name: "logits", form: "logits", spoof_index: 1 },
   codec: codecOf(source, order),
