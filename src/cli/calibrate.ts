@@ -12,7 +12,7 @@ import { toConditions } from "./evaluate-conditions.ts";
 import { readProtocol, type Trial } from "./evaluate-protocol.ts";
 import { createTrialScorer } from "./evaluate-trial.ts";
 import { InOrder } from "./in-order.ts";
-import { packageRoot, packFolders } from "./package-root.ts";
+import { isShipped, packFolders } from "./package-root.ts";
 import { Progress } from "./progress.ts";
 import { Refusal } from "./refusal.ts";
 import { count } from "./table.ts";
@@ -36,12 +36,12 @@ const fewRecordings = 100;
  */
 export async function calibrate(options: CalibrateOptions): Promise<number> {
   const trials = await readProtocol(options.list, options.subset);
-  const pack = await open(options.model);
-  if (options.out === undefined && isShipped(pack)) {
-    throw new Refusal(
-      `${options.model} ships with the package and stays as it is: --out FOLDER makes a copy`,
-    );
+  const name = options.out === undefined ? options.model : basename(resolve(options.out));
+  if (isShipped(name)) {
+    const remedy = options.out === undefined ? "--out FOLDER makes a copy" : "a copy needs another name";
+    throw new Refusal(`${name} ships with the package and stays as it is: ${remedy}`);
   }
+  const pack = await open(options.model);
   const { windows, recordings, unscored } = await rawScores(pack, trials, options);
   const raw = uncalibrated(windows, pack.manifest.calibration);
   const fitted = fit(raw, { prior: options.prior ?? 0.5, ...recordings });
@@ -73,8 +73,6 @@ async function open(name: string): Promise<Pack> {
     throw new Refusal(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
-
-const isShipped = ({ folder }: Pack): boolean => dirname(resolve(folder)) === join(packageRoot, "models");
 
 /** The calibrated LLR of every window that was scored; a recording's windows weigh one together. */
 async function rawScores(pack: Pack, trials: readonly Trial[], options: CalibrateOptions) {

@@ -429,6 +429,11 @@ describe("calibrate", { timeout: 120_000 }, () => {
 
   it("refuses the shipped pack, and makes a calibrated copy with the same digest and a lower cost", async () => {
     await assert.rejects(calibrate({ model: "default", list, audio: clips }), /ships with the package/);
+    const hidden = join(folder, "models", "default");
+    await assert.rejects(
+      calibrate({ model: "default", list, audio: clips, out: hidden }),
+      /a copy needs another name/,
+    );
     assert.equal(
       await calibrate({ model: "default", list, audio: clips, out: join(folder, "models", "mine") }),
       0,

@@ -3,6 +3,8 @@ import type { Precision } from "../models/import/precision.ts";
 import { importSafeear } from "../models/import/safeear.ts";
 import { readConfig } from "../server/config.ts";
 import { readOrder } from "./frame-order.ts";
+import { isShipped } from "./package-root.ts";
+import { Refusal } from "./refusal.ts";
 
 /** What `earwitness import …` takes beside the files. */
 export interface ImportOptions {
@@ -10,8 +12,12 @@ export interface ImportOptions {
   readonly replace?: true;
 }
 
-/** Makes a pack of a published AASIST checkpoint in the user's folder of packs, and says how to use it. */
+/**
+ * Makes a pack of a published AASIST checkpoint in the user's folder of packs, and says how to use it. Throws
+ * {@link Refusal} for a name that would hide it.
+ */
 export async function importAasistFile(path: string, options: ImportOptions): Promise<number> {
+  refuseShipped(options);
   report(await importAasist(path, { folder: readConfig().modelsDir, ...options }));
   return 0;
 }
@@ -22,12 +28,18 @@ export interface SafeearOptions extends ImportOptions {
   readonly precision?: Precision;
 }
 
-/** Makes a pack of a folder with SafeEar's published files, or of its tokenizer alone, and says how to use it. */
+/** The same of a folder with SafeEar's published files, or of its tokenizer alone. */
 export async function importSafeearFolder(path: string, options: SafeearOptions): Promise<number> {
+  refuseShipped(options);
   const { shuffle, ...place } = options;
   const order = shuffle === undefined ? {} : { order: readOrder(shuffle) };
   report(await importSafeear(path, { folder: readConfig().modelsDir, ...place, ...order }));
   return 0;
+}
+
+function refuseShipped({ name }: ImportOptions): void {
+  if (name !== undefined && isShipped(name))
+    throw new Refusal(`${name} is a model pack that ships with the package; --name another`);
 }
 
 function report({ name, folder, what, lacks }: ImportedPack): void {
