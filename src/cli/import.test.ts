@@ -63,6 +63,8 @@ describe("earwitness import", { timeout: 120_000 }, () => {
     const empty = await earwitness("import", "safeear", folder);
     assert.deepEqual([empty.status, empty.stdout], [1, ""]);
     assert.match(empty.stderr, /SpeechTokenizer\.pt: is not there/);
+    const file = await earwitness("import", "safeear", join(folder, "mine.pth"));
+    assert.match(file.stderr, /mine\.pth: is not a folder/);
     const order = await earwitness("import", "safeear", folder, "--shuffle", "often");
     assert.equal(order.status, 1);
     assert.match(order.stderr, /^earwitness: a shuffle is identity, flip or a seed/);
@@ -91,5 +93,8 @@ describe("earwitness import", { timeout: 120_000 }, () => {
     const misnamed = await earwitness("import", "aasist", join(folder, "mine.pth"), "--name", "My Model");
     assert.equal(misnamed.status, 1);
     assert.equal(misnamed.stderr, 'earwitness: not a name for a model pack: "My Model"\n');
+    const hidden = await earwitness("import", "aasist", join(folder, "mine.pth"), "--name", "default");
+    assert.equal(hidden.status, 1);
+    assert.match(hidden.stderr, /^earwitness: default is a model pack that ships with the package/);
   });
 });

@@ -44,7 +44,22 @@ export async function openPack(name: string, folders: readonly string[]): Promis
     const folder = join(parent, name);
     if (await isFile(join(folder, "model.json"))) return verify(name, folder);
   }
-  throw new Error(`no model pack called ${name} in ${folders.join(", ") || "no folder at all"}`);
+  const where = folders.join(", ") || "no folder at all";
+  throw new Error(`no model pack called ${name} in ${where}${await tokenizerAlone(name, folders)}`);
+}
+
+/** What an import calls the pack that it makes of a model's tokenizer, where there is no more of it. */
+export const tokenizerName = (name: string): string => `${name}-tokenizer`;
+
+/** Says which file a model lacks of which there is the tokenizer. */
+async function tokenizerAlone(name: string, folders: readonly string[]): Promise<string> {
+  const alone = tokenizerName(name);
+  for (const folder of folders) {
+    const manifest = await readManifest(join(folder, alone, "model.json")).catch(() => undefined);
+    const output = manifest?.output;
+    if (output?.form === "codes") return `; ${alone} is there, which was imported without ${output.lacks}`;
+  }
+  return "";
 }
 
 /** Every pack in `folders`, the first of a name winning as in {@link openPack}; sorted by id. Broken ones carry their error. */

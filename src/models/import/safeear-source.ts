@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { openCheckpoint, type Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CheckpointError, naming } from "../checkpoint/errors.ts";
@@ -34,6 +34,7 @@ const detectorPrefix = "detect_model.";
  * detector's checkpoint brings its own tokenizer. Throws CheckpointError, which names the file and what it lacks.
  */
 export async function withSafeear<T>(folder: string, use: (source: SafeearSource) => Promise<T>): Promise<T> {
+  await refuseFile(folder);
   const open: Checkpoint[] = [];
   const openIfThere = async (name: string): Promise<Checkpoint | undefined> => {
     const path = join(folder, name);
@@ -95,6 +96,11 @@ async function detectorOf(folder: string, checkpoint: Checkpoint, tokenizer: Sur
     tokenizerSizes: tokenizer.sizes,
   });
   return { ...config, parts, digest };
+}
+
+async function refuseFile(folder: string): Promise<void> {
+  const isFile = await naming(folder, undefined, async () => !(await stat(folder)).isDirectory());
+  if (isFile) throw new CheckpointError(folder, "is not a folder: SafeEar is several files in one");
 }
 
 async function exists(path: string): Promise<boolean> {

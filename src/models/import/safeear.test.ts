@@ -88,6 +88,8 @@ describe("importing SafeEar", { skip }, () => {
       createPool({ pack, workers: 1, providers: ["cpu"] }),
       /imported without model\.ckpt/,
     );
+    await assert.rejects(openPack("safeear", [packs]), /safeear-tokenizer is there, .* without model\.ckpt/);
+    await assert.rejects(openPack("other", [packs]), /no model pack called other in [^;]*$/);
   });
 
   it("needs no more than the detector's checkpoint, which brings a tokenizer", async (t) => {

@@ -3,6 +3,7 @@ import { modelFile } from "../manifest.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { SharedWeights, writeModel } from "../onnx/write-model.ts";
 import { formatOrder, type FrameOrder } from "../safeear/permutation.ts";
+import { tokenizerName } from "../store.ts";
 import type { ImportedPack, ImportTarget } from "./aasist.ts";
 import { describePrecision, withPrecision, type Precision } from "./precision.ts";
 import { backGraph, detectorGraph, frontGraph, safeearWindow, tokenizerGraph } from "./safeear-graphs.ts";
@@ -18,6 +19,7 @@ export interface SafeearTarget extends ImportTarget {
   readonly precision?: Precision;
 }
 
+const defaultName = "safeear";
 const rate = 16_000;
 const tokenizerFile = "tokenizer.onnx";
 const frontFile = "front.onnx";
@@ -34,7 +36,7 @@ const thresholdBytes = 1 << 16;
 export async function importSafeear(folder: string, target: SafeearTarget): Promise<ImportedPack> {
   const { order, precision = "fp32", ...place } = target;
   return withSafeear(folder, async (source) => {
-    const name = target.name ?? (source.detector === undefined ? "safeear-tokenizer" : "safeear");
+    const name = target.name ?? (source.detector === undefined ? tokenizerName(defaultName) : defaultName);
     const heard = order ?? source.detector?.order ?? { kind: "identity" };
     const description =
       source.detector === undefined ? describeTokenizer(source) : describeSafeear(source, heard);
