@@ -18,7 +18,7 @@ import { scoreFirstWindow } from "./evaluate-first-window.ts";
 import { readAsvScores, readProtocol } from "./evaluate-protocol.ts";
 import { ScoreFile } from "./evaluate-scores.ts";
 import { createTrialScorer } from "./evaluate-trial.ts";
-import { evaluate } from "./evaluate.ts";
+import { evaluate, progressLine } from "./evaluate.ts";
 
 const clips = join(import.meta.dirname, "..", "..", "test", "fixtures", "clips");
 
@@ -280,6 +280,18 @@ describe("addEvaluation", () => {
         command.exitOverride().configureOutput({ writeErr: () => undefined });
       await assert.rejects(program.parseAsync(args, { from: "user" }), missing);
     }
+  });
+});
+
+describe("progressLine", () => {
+  it("shows how far a condition is, as a bar and in numbers", () => {
+    const full = "█".repeat(12);
+    assert.equal(
+      progressLine("opus16", 30, 60),
+      `opus16  ▕${full}${" ".repeat(12)}▏  50.00 %, 30 of 60 trials`,
+    );
+    assert.equal(progressLine("clean", 1, 1), `clean  ▕${full}${full}▏  100.00 %, 1 of 1 trial`);
+    assert.match(progressLine("clean", 1, 96), /▕▎ {23}▏ {2}1\.04 %/);
   });
 });
 

@@ -7,6 +7,7 @@ import { readConfig } from "../server/config.ts";
 import { detectionInForce } from "../server/detection.ts";
 import { toSnakeCase } from "../server/wire-json.ts";
 import type { DetectionDefaults } from "../stream/ports.ts";
+import { bar } from "./bar.ts";
 import { openPool } from "./detect.ts";
 import { toConditions, type Condition } from "./evaluate-conditions.ts";
 import { readAsvScores, readProtocol, type Trial } from "./evaluate-protocol.ts";
@@ -105,9 +106,7 @@ async function fill(run: Run, condition: Condition, scores: ScoreFile): Promise<
   const missing = trials.filter(({ id }) => scores.get(id) === undefined);
   const unscored: Unscored[] = [];
   let done = trials.length - missing.length;
-  const progress = new Progress(
-    () => `${condition.name}: ${done} of ${count(trials.length, "trial")}, ${percent(done / trials.length)}`,
-  );
+  const progress = new Progress(() => progressLine(condition.name, done, trials.length));
   const score = createTrialScorer(run.options.audio, pool, run.detection, run.options.score);
   const atOnce = Math.max(1, pool.workerPids.length) * filesPerWorker;
   const lanes = new InOrder<{ trial: string } & Awaited<ReturnType<typeof score>>>(atOnce, (judged) => {
@@ -121,6 +120,14 @@ async function fill(run: Run, condition: Condition, scores: ScoreFile): Promise<
     progress.close();
   }
   return unscored;
+}
+
+const barWidth = 24;
+
+/** How many trials of a condition are done, for people. */
+export function progressLine(condition: string, done: number, trials: number): string {
+  const share = done / trials;
+  return `${condition}  ${bar(share, barWidth)}  ${percent(share)}, ${done} of ${count(trials, "trial")}`;
 }
 
 async function writeResults(run: Run, measured: readonly Measured[]): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ChannelSummary, ScoreEvent, SessionEvent } from "../../clients/node/events.ts";
+import { bar } from "./bar.ts";
 import { seconds, share, signed } from "./table.ts";
 
 const barWidth = 24;
@@ -49,15 +50,7 @@ function scoreLine({ window, channel, rolling, llr, verdict, reason }: ScoreEven
     seconds(rolling.speech_ms).padStart(7),
     withReason(verdict, reason),
   ];
-  return `${head(window.end_ms, channel)}  ${bar(rolling.p_spoof)}  ${facts.join("  ")}`;
-}
-
-/** Eight steps to a character; dots where nothing is decided yet. */
-function bar(p: number | null): string {
-  if (p === null) return `▕${"·".repeat(barWidth)}▏`;
-  const eighths = Math.round(p * barWidth * 8);
-  const part = eighths % 8 === 0 ? "" : String.fromCodePoint(0x2590 - (eighths % 8));
-  return `▕${("█".repeat(Math.floor(eighths / 8)) + part).padEnd(barWidth)}▏`;
+  return `${head(window.end_ms, channel)}  ${bar(rolling.p_spoof, barWidth)}  ${facts.join("  ")}`;
 }
 
 function summaryLine({ channel, state, reason, llr, p_spoof, speech_ms, audio_ms }: ChannelSummary): string {
