@@ -102,7 +102,9 @@ function parseWords(text: string, subset: string): Parsed {
 
 /** The lists that came with 2021's recordings are names alone. */
 const keyless = (text: string): string =>
-  /^[^\s,]+$/.test(text) ? ", a name without a key; the keys of ASVspoof 2021 are in its trial_metadata.txt" : "";
+  /^[^\s,]+$/.test(text)
+    ? ", a name without a key; the keys of ASVspoof 2021 are in its trial_metadata.txt"
+    : "";
 
 function toTrial(id: string, label: string | undefined, attack: string | undefined): Trial | undefined {
   const isSpoof = kinds.get(label?.toLowerCase() ?? "");
