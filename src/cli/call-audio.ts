@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { readAudioFrom, type WholeAudio } from "../codec/read-audio.ts";
 import { joinBlocks } from "../stream/join.ts";
-import { createResampler } from "../stream/resample.ts";
+import { resampleTrack } from "../stream/resample-track.ts";
 import { hertz } from "../stream/units.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -30,7 +30,10 @@ export async function readCallAudio(
   );
   const rate = rateFor(read[0]?.rate ?? 16_000);
   const channels = files.length === 2 ? read.map(mixed) : spread(read[0]?.channels ?? [], channelCount);
-  return { rate, channels: sameLength(channels.map((track, i) => atRate(track, read[i] ?? read[0], rate))) };
+  const tracks = channels.map((track, i) =>
+    resampleTrack(track, hertz((read[i] ?? read[0])?.rate ?? rate), hertz(rate)),
+  );
+  return { rate, channels: sameLength(tracks) };
 }
 
 function spread(tracks: readonly Float32Array[], channels = tracks.length): readonly Float32Array[] {
@@ -42,12 +45,6 @@ function spread(tracks: readonly Float32Array[], channels = tracks.length): read
 function mixed({ channels }: Pick<WholeAudio, "channels">): Float32Array {
   const [left = new Float32Array(0), right] = channels;
   return right === undefined ? left : left.map((x, i) => (x + (right[i] ?? 0)) / 2);
-}
-
-/** What was a hole in the file is silence in a call. */
-function atRate(track: Float32Array, source: WholeAudio | undefined, rate: number): Float32Array {
-  const resampler = createResampler(hertz(source?.rate ?? rate), hertz(rate));
-  return joinBlocks([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
 }
 
 function sameLength(tracks: readonly Float32Array[]): readonly Float32Array[] {

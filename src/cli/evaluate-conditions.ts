@@ -2,7 +2,8 @@ import { createEncoder } from "../../clients/node/encoder.ts";
 import { encodeAlaw, encodeMulaw } from "../../clients/node/g711-encode.ts";
 import { createOpusHost, type OpusHost } from "../codec/opus-host.ts";
 import { alawSamples, mulawSamples } from "../stream/g711.ts";
-import { createResampler } from "../stream/resample.ts";
+import { joinBlocks } from "../stream/join.ts";
+import { resampleTrack } from "../stream/resample-track.ts";
 import { hertz } from "../stream/units.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -68,7 +69,10 @@ const throughOpus =
     const stream = host.open(1);
     try {
       const packets = [...encoder.encode([atRate(audio, opusRate)]), ...encoder.flush()];
-      return { rate: opusRate, samples: joined(packets.map((packet) => stream.decode(packet)?.[0] ?? lost)) };
+      return {
+        rate: opusRate,
+        samples: joinBlocks(packets.map((packet) => stream.decode(packet)?.[0] ?? lost)),
+      };
     } finally {
       stream.close();
       encoder.close();
@@ -78,18 +82,5 @@ const throughOpus =
 const lost = new Float32Array((opusRate * frameMs) / 1000);
 
 function atRate({ rate, samples }: Mono, wanted: number): Float32Array {
-  if (rate === wanted) return samples;
-  const resampler = createResampler(hertz(rate), hertz(wanted));
-  return joined([resampler.push(samples), resampler.flush()]);
-}
-
-/** Blocks one after the other. */
-function joined(blocks: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    whole.set(block, at);
-    at += block.length;
-  }
-  return whole;
+  return rate === wanted ? samples : resampleTrack(samples, hertz(rate), hertz(wanted));
 }

@@ -1,4 +1,4 @@
-import { createResampler } from "../stream/resample.ts";
+import { resampleTrack } from "../stream/resample-track.ts";
 import type { Detector, DetectorSpec, Window } from "../stream/ports.ts";
 import { hertz, samples } from "../stream/units.ts";
 import type { Mono } from "./evaluate-conditions.ts";
@@ -17,12 +17,7 @@ export async function scoreFirstWindow(audio: Mono, detector: Detector): Promise
 
 /** At most a window of it, at the detector's rate. */
 function beginning({ rate, samples: sound }: Mono, spec: DetectorSpec): Float32Array {
-  if (rate === spec.rate) return sound.subarray(0, spec.window);
-  const resampler = createResampler(hertz(rate), spec.rate);
-  const [head, tail] = [resampler.push(sound), resampler.flush()];
-  const whole = new Float32Array(head.length + tail.length);
-  whole.set(head);
-  whole.set(tail, head.length);
+  const whole = rate === spec.rate ? sound : resampleTrack(sound, hertz(rate), spec.rate);
   return whole.subarray(0, spec.window);
 }
 

@@ -5,9 +5,8 @@ import { createListener, longestPiece, type Listener } from "../models/inspect/l
 import { cutPieces, fewestSamples } from "../models/inspect/pieces.ts";
 import { withTaughtTokenizer, type TaughtTokenizer } from "../models/inspect/taught-tokenizer.ts";
 import { Fault } from "../stream/errors.ts";
-import { joinBlocks } from "../stream/join.ts";
-import { createResampler } from "../stream/resample.ts";
-import { hertz, type Hertz } from "../stream/units.ts";
+import { resampleTrack } from "../stream/resample-track.ts";
+import { hertz } from "../stream/units.ts";
 import { inspectionJson, inspectionTable, type FileReport, type InspectionReport } from "./inspect-report.ts";
 import { withScratchFolder } from "./inspect-scratch.ts";
 import { Progress } from "./progress.ts";
@@ -105,7 +104,7 @@ type Tracks = { readonly seconds: number; readonly channels: readonly Float32Arr
 async function readTracks(file: string): Promise<Tracks | { readonly problem: string }> {
   try {
     const audio = await readAudioFrom(createReadStream(file, { highWaterMark: 1 << 16 }));
-    const channels = audio.channels.map((track) => atRate(track, audio.rate));
+    const channels = audio.channels.map((track) => resampleTrack(track, audio.rate, rate));
     const samples = channels[0]?.length ?? 0;
     if (samples < fewestSamples) return { problem: "shorter than a second: too little to measure" };
     return { seconds: samples / rate, channels };
@@ -114,10 +113,4 @@ async function readTracks(file: string): Promise<Tracks | { readonly problem: st
     if (reason instanceof Error && "syscall" in reason) return { problem: reason.message };
     throw reason;
   }
-}
-
-/** What was a hole in the file is silence. */
-function atRate(track: Float32Array, from: Hertz): Float32Array {
-  const resampler = createResampler(from, rate);
-  return joinBlocks([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
 }

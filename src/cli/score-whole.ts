@@ -2,8 +2,7 @@ import { createReadStream } from "node:fs";
 import { readAudioFrom, type WholeAudio } from "../codec/read-audio.ts";
 import { tooLong, type Logits, type WholeScorer } from "../models/whole/whole-scorer.ts";
 import { Fault } from "../stream/errors.ts";
-import { joinBlocks } from "../stream/join.ts";
-import { createResampler } from "../stream/resample.ts";
+import { resampleTrack } from "../stream/resample-track.ts";
 import type { Hertz } from "../stream/units.ts";
 import { toUnread, type Unread } from "./unread.ts";
 
@@ -46,7 +45,5 @@ function toMono({ channels, rate }: WholeAudio, to: Hertz): Float32Array {
       `${channels.length} channels, where SafeEar's script takes one; --json judges each by itself`,
     );
   }
-  const filled = only.map((sample) => (Number.isNaN(sample) ? 0 : sample));
-  const resampler = createResampler(rate, to);
-  return joinBlocks([resampler.push(filled), resampler.flush()]);
+  return resampleTrack(only, rate, to);
 }

@@ -4,7 +4,7 @@ import { Fault } from "../stream/errors.ts";
 import { joinBlocks } from "../stream/join.ts";
 import type { OpusCodec } from "../stream/opus-pieces.ts";
 import type { Piece } from "../stream/ports.ts";
-import { createResampler } from "../stream/resample.ts";
+import { resampleTrack } from "../stream/resample-track.ts";
 import { hertz, type Hertz } from "../stream/units.ts";
 import { damaged, type FileFormat, type FileReader } from "./file-reader.ts";
 import { FlacReader } from "./flac.ts";
@@ -80,9 +80,10 @@ export async function readAudioFrom(
   const channels = tracks.map((track) => track.join());
   if (pcmRates.some((rate) => rate === format.rate))
     return { rate: format.rate, channels, codec: format.codec };
+  // For rates that no session takes: what a detector would make of them anyway.
   return {
     rate: detectorRate,
-    channels: channels.map((track) => resampled(track, format.rate)),
+    channels: channels.map((track) => resampleTrack(track, format.rate, detectorRate)),
     codec: format.codec,
   };
 }
@@ -165,12 +166,6 @@ async function sharedOpus(): Promise<OpusCodec> {
 
 function* slices(content: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < content.length; at += sliceBytes) yield content.subarray(at, at + sliceBytes);
-}
-
-/** For rates that no session takes: what a detector would make of them anyway. */
-function resampled(track: Float32Array, rate: Hertz): Float32Array {
-  const resampler = createResampler(rate, detectorRate);
-  return joinBlocks([resampler.push(track.map((x) => (Number.isNaN(x) ? 0 : x))), resampler.flush()]);
 }
 
 /** One channel, collected. */
