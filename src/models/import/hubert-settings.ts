@@ -18,8 +18,10 @@ export function hubertHeads(root: unknown, width: number): number {
   const named = setting(root, "encoder_attention_heads");
   const heads = typeof named === "number" ? named : width / headWidth;
   if (Number.isInteger(heads) && heads >= 1 && width % heads === 0) return heads;
-  const told = typeof named === "number" ? `${named}` : "an unknown number of";
-  throw new Malformed(`${told} heads do not divide ${width} features`);
+  if (typeof named === "number") throw new Malformed(`${named} heads do not divide ${width} features`);
+  throw new Malformed(
+    `its settings name no encoder_attention_heads, and ${width} features are no multiple of the published ${headWidth}`,
+  );
 }
 
 /** A training's settings: `cfg` in newer files, which has them in parts, and `args` in older ones. */
