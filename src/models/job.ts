@@ -48,10 +48,10 @@ export class Job {
   }
 
   /** False, and nothing done, once it is settled, as by an abort while its batch was running. */
-  succeed(llr: number, inferMs: number): boolean {
+  succeed(judgement: Pick<Score, "llr" | "abstain">, inferMs: number): boolean {
     if (this.#settled) return false;
     const queueMs = Math.max(0, performance.now() - this.queuedAt - inferMs);
-    const score: Score = { llr, queueMs, inferMs };
+    const score: Score = { ...judgement, queueMs, inferMs };
     this.#settle(() => this.#resolve(score));
     return true;
   }

@@ -50,6 +50,12 @@ const output = z.discriminatedUnion("form", [
     form: z.literal("logits"),
     spoof_index: z.union([z.literal(0), z.literal(1)]),
   }),
+  // Beside the logit, how far the audio is from the speech that the model was trained on; beyond `farthest` it is not judged.
+  z.strictObject({
+    name: tensor,
+    form: z.literal("logit_and_distance"),
+    farthest: z.number().positive().max(1e9),
+  }),
   // A tokenizer without its detector: nothing that a score can be had from. `lacks` is the file that it was imported without.
   z.strictObject({ name: tensor, form: z.literal("codes"), lacks: line }),
 ]);

@@ -6,7 +6,7 @@ import { packsFolder } from "../../test/support/tiny-pack.ts";
 import { Backoff } from "./backoff.ts";
 import { batchSize } from "./batching.ts";
 import { missingLibrary, workerEnvironment } from "./gpu-libraries.ts";
-import { toLlr } from "./llr.ts";
+import { judge, outputWidth, toLlr } from "./llr.ts";
 import { isSoftwareAdapter, vulkanAdapter } from "./providers.ts";
 
 describe("an LLR", () => {
@@ -22,6 +22,17 @@ describe("an LLR", () => {
     const output = { name: "logit", form: "spoof_logit" as const };
     assert.equal(toLlr({ output, calibration: null }, [3]), 3);
     assert.equal(toLlr({ output, calibration }, [3]), 5);
+  });
+
+  it("stands beside a distance beyond which the model will not judge", () => {
+    const output = { name: "judged", form: "logit_and_distance" as const, farthest: 10 };
+    assert.equal(outputWidth(output), 2);
+    const pack = { output, calibration };
+    assert.deepEqual(judge(pack, [3, 10]), { llr: 5 });
+    assert.deepEqual(judge(pack, [3, 10.5]), { llr: 5, abstain: "out_of_domain" });
+    assert.deepEqual(judge(pack, [3, NaN]), { llr: 5, abstain: "out_of_domain" });
+    const plain = { output: { name: "logit", form: "spoof_logit" as const }, calibration };
+    assert.deepEqual(judge(plain, [3]), { llr: 5 });
   });
 });
 

@@ -84,6 +84,16 @@ describe("a pool's scores", () => {
     }
   });
 
+  it("keep the LLR but abstain where the model says that the audio is far from what it knows", async (t) => {
+    const output = { name: "logit", form: "logit_and_distance" as const, farthest: 5 };
+    const pool = await poolFor(t, { model: { gains: [10, 20], manifest: { output } } });
+    const [known, strange] = [await pool.score(windowOf(0.2), never), await pool.score(windowOf(0.3), never)];
+    near(known.llr, 2);
+    assert.equal(known.abstain, undefined);
+    near(strange.llr, 3);
+    assert.equal(strange.abstain, "out_of_domain");
+  });
+
   it("are the same in a batch with other callers as alone", async (t) => {
     const pool = await poolFor(t);
     const sounds = Array.from({ length: 13 }, (_, i) => i / 13 - 0.4);

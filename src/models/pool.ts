@@ -5,7 +5,7 @@ import { Crew, type CrewEvent } from "./crew.ts";
 import { deal, type Hand } from "./dealing.ts";
 import { elect, type Elected } from "./election.ts";
 import { Job } from "./job.ts";
-import { toLlr } from "./llr.ts";
+import { judge } from "./llr.ts";
 import { type Model, slots } from "./messages.ts";
 import { contentOf, modelOf, specIn } from "./pack-model.ts";
 import { isGpu, type Provider, type RefusedProvider } from "./providers.ts";
@@ -248,12 +248,12 @@ class WorkerPool implements Pool {
     const { manifest } = this.#options.pack;
     const width = this.#model.outputWidth;
     for (const [row, job] of jobs.entries()) {
-      const llr = toLlr(manifest, values.subarray(row * width, (row + 1) * width));
+      const judgement = judge(manifest, values.subarray(row * width, (row + 1) * width));
       if (bad.includes(row)) {
         job.fail(new RangeError("a window holds samples that are not finite"));
-      } else if (!Number.isFinite(llr)) {
+      } else if (!Number.isFinite(judgement.llr)) {
         job.fail(this.#lost("the model's answer is not finite"));
-      } else if (job.succeed(llr, ms)) {
+      } else if (job.succeed(judgement, ms)) {
         this.#counts.scored++;
       }
     }
