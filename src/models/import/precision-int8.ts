@@ -5,7 +5,11 @@ import { byteLengthOf, sizeOf, type TensorData } from "../onnx/tensor.ts";
 
 /** Products with smaller matrices are not worth it. */
 const worthwhileBytes = 1 << 16;
-const largest = 127;
+/**
+ * Of an element: two products with 8-bit activations must fit into 16 bits, 2 · 255 · 64 ≤ 32767. Processors without VNNI
+ * add them up there and would cut off what is more, so that scores would depend on the machine.
+ */
+const largest = 64;
 
 /** A copy of `graph` whose LSTMs and large products with constant matrices are quantized, each column by its own scale. */
 export function toBytes(graph: Graph): Graph {
@@ -101,7 +105,7 @@ const turnedIndex =
     return i - inside + (inside % columns) * rows + Math.floor(inside / columns);
   };
 
-/** The largest magnitude of each column of each matrix becomes 127. */
+/** The largest magnitude of each column of each matrix becomes the largest step. */
 function columnScales(values: Float32Array, rows: number, columns: number, at: Index): Float32Array {
   const size = rows * columns;
   const scales = new Float32Array(values.length / rows);

@@ -84,6 +84,20 @@ describe("int8", () => {
     assert.ok(difference > 0 && difference < 0.02, String(difference));
   });
 
+  it("adds up products of the largest elements on every processor, none of them cut off", async (t) => {
+    const weights = new Float32Array(512 * 128).fill(1);
+    const g = new Graph("largest");
+    const x = g.input("x", "float32", ["batch", 512]);
+    g.output("y", g.op("MatMul", [x, g.constant("w", weights, [512, 128])]), "float32", ["batch", 128]);
+    const graph = withPrecision(g, "int8");
+    const bytes = await graph.constants.find(({ type }) => type === "int8")?.load();
+    assert.ok(bytes instanceof Int8Array);
+    // In 16 bits there is room for two activations of 255 times this.
+    assert.equal(Math.max(...bytes.map(Math.abs)), 64);
+    const { y } = await run(t, graph, { x: new Tensor("float32", new Float32Array(512).fill(1), [1, 512]) });
+    assert.ok([...(y?.data ?? [])].every((value) => Math.abs(Number(value) - 512) < 4));
+  });
+
   it("leaves small products alone, and drops the weights that it has replaced", () => {
     const g = new Graph("small");
     const x = g.input("x", "float32", [1, 16]);
