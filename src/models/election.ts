@@ -74,7 +74,7 @@ async function tryOut(provider: Provider, model: Model, on: Conditions): Promise
 }
 
 const tooSlow = (ms: number, limit: number) =>
-  `too slow: ${ms.toPrecision(3)} ms for a window, of which one comes every ${limit} ms`;
+  `too slow: ${Number(ms.toPrecision(3))} ms for a window, of which one comes every ${limit} ms (EARWITNESS_HOP_MS sets it)`;
 
 /** Makes the Vulkan loader name the device in use. */
 export const environmentOf = (provider: Provider): NodeJS.ProcessEnv =>
