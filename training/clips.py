@@ -36,33 +36,43 @@ class Clip:
         return any(mark in self.licence for mark in SHARE_ALIKE)
 
 
+def manifest_rows(data: Path, work: Path) -> list[tuple[Path, dict]]:
+    """The rows of the corpus, and of what `synthesis/make.py` said, each with the folder that its file lies in."""
+    spoken = work / "spoken"
+    manifests = [data / "manifest.csv", *sorted(spoken.glob("*.csv"))]
+    rows = []
+    for manifest in manifests:
+        with open(manifest, newline="") as handle:
+            rows += [(manifest.parent, row) for row in csv.DictReader(handle)]
+    return rows
+
+
 def prepare(data: Path, work: Path) -> None:
     """Decode every FLAC once into `work/audio.npy` (int16) and `work/clips.json`."""
     work.mkdir(parents=True, exist_ok=True)
     chunks, index, start = [], [], 0
-    with open(data / "manifest.csv", newline="") as handle:
-        for row in csv.DictReader(handle):
-            samples, rate = sf.read(data / row["file"], dtype="int16")
-            if rate != RATE or samples.ndim != 1:
-                raise ValueError(f"{row['file']}: want {RATE} Hz mono, have {rate} Hz, {samples.ndim} axes")
-            chunks.append(samples)
-            index.append(
-                dict(
-                    file=row["file"],
-                    spoof=row["label"] == "spoof",
-                    split=row["split"],
-                    fold=int(row["fold"] or -1),
-                    speaker_in_dev=row["speaker_in_dev"] == "1",
-                    system=row["system"],
-                    family=row["family"],
-                    speaker=row["speaker"],
-                    corpus=row["corpus"],
-                    licence=row["licence"],
-                    start=start,
-                    length=len(samples),
-                )
+    for folder, row in manifest_rows(data, work):
+        samples, rate = sf.read(folder / row["file"], dtype="int16")
+        if rate != RATE or samples.ndim != 1:
+            raise ValueError(f"{row['file']}: want {RATE} Hz mono, have {rate} Hz, {samples.ndim} axes")
+        chunks.append(samples)
+        index.append(
+            dict(
+                file=row["file"],
+                spoof=row["label"] == "spoof",
+                split=row["split"],
+                fold=int(row["fold"] or -1),
+                speaker_in_dev=row["speaker_in_dev"] == "1",
+                system=row["system"],
+                family=row["family"],
+                speaker=row["speaker"],
+                corpus=row["corpus"],
+                licence=row["licence"],
+                start=start,
+                length=len(samples),
             )
-            start += len(samples)
+        )
+        start += len(samples)
     np.save(work / "audio.npy", np.concatenate(chunks))
     (work / "clips.json").write_text(json.dumps(index))
     print(f"{len(index)} clips, {start / RATE / 60:.0f} minutes -> {work}")
@@ -82,6 +92,10 @@ class Corpus:
     def dev(self) -> list[Clip]:
         """Development clips whose licence is not share-alike."""
         return [c for c in self.clips if c.split == "dev" and not c.share_alike]
+
+    def training(self) -> list[Clip]:
+        """What may be learned from: dev, and what `synthesis/make.py` said."""
+        return self.dev() + [c for c in self.clips if c.split == "spoken"]
 
     def test(self) -> list[Clip]:
         """Test clips, all of them."""
