@@ -9,12 +9,12 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import resample_poly
 
-from telephony import ALAW, MULAW, Opus, telephone
+from telephony import ALAW, MULAW, Gsm, Opus, telephone
 from model import WINDOW
 
 RATE = 16_000
 SPEEDS = ((12, 13), (15, 16), (19, 20), (24, 25), (25, 24), (20, 19), (16, 15), (13, 12))
-opus = Opus()
+opus, gsm = Opus(), Gsm()
 
 
 def tile(samples: np.ndarray, length: int = WINDOW) -> np.ndarray:
@@ -37,7 +37,7 @@ def cut_window(samples: np.ndarray, partner: np.ndarray, rng: np.random.Generato
         return tile(crop(samples, int(rng.uniform(2, 4) * RATE), rng))
     pause = np.zeros(int(rng.uniform(0.05, 0.6) * RATE), np.float32)
     joined = np.concatenate([samples, pause, level_to(partner, level(samples)), pause, samples])
-    return crop(joined, WINDOW, rng)
+    return tile(crop(joined, WINDOW, rng))
 
 
 def level(samples: np.ndarray) -> float:
@@ -127,16 +127,28 @@ def compressed(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)]
 
 
-def line(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A telephone, Opus, or nothing."""
-    kind = rng.random()
+def line(samples: np.ndarray, rng: np.random.Generator, always: bool = False) -> np.ndarray:
+    """A telephone, GSM, Opus with or without lost packets; or nothing, unless it is `always`."""
+    kind = rng.random() * (0.46 if always else 1)
     if kind < 0.22:
         return telephone(samples, MULAW)
     if kind < 0.28:
         return telephone(samples, ALAW)
-    if kind < 0.42 and opus.available:
-        return opus.round_trip(samples, int(rng.choice([12_000, 16_000, 24_000, 32_000])))
+    if kind < 0.31 and gsm.available:
+        return gsm.round_trip(samples)
+    if kind < 0.46 and opus.available:
+        lost = rng.random(len(samples) // Opus.FRAME + 1) < rng.choice([0, 0, 0.02, 0.05, 0.1])
+        return opus.round_trip(samples, int(rng.choice([6_000, 9_000, 12_000, 16_000, 24_000, 32_000])), lost)
     return samples
+
+
+def resampled(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """By way of another sample rate, with a filter of another steepness: recordings have such a history."""
+    up, down = ((11, 16), (3, 4), (1, 2), (11, 8), (3, 2), (2, 1))[rng.integers(6)]
+    window = ("kaiser", float(rng.uniform(2, 9)))
+    there = resample_poly(samples, up, down, window=window)
+    back = resample_poly(there, down, up, window=window).astype(np.float32)
+    return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)]
 
 
 def holes(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -152,6 +164,8 @@ def degrade(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     samples = level_to(samples, 10 ** (rng.uniform(-34, -16) / 20))
     if rng.random() < 0.3:
         samples = stretch(samples, rng)
+    if rng.random() < 0.15:
+        samples = resampled(samples, rng)
     if rng.random() < 0.12:
         samples = compressed(samples, rng)
     if rng.random() < 0.75:

@@ -1,4 +1,4 @@
-"""Telephone and Opus round trips at 16 kHz in, 16 kHz out."""
+"""Telephone, GSM and Opus round trips at 16 kHz in, 16 kHz out."""
 
 import ctypes
 import ctypes.util
@@ -50,8 +50,11 @@ class Opus:
         self.lib.opus_encoder_create.restype = ctypes.c_void_p
         self.lib.opus_decoder_create.restype = ctypes.c_void_p
 
-    def round_trip(self, samples: np.ndarray, bits_per_second: int) -> np.ndarray:
-        """Encode and decode in 20 ms frames at 16 kHz mono; the codec's delay is left in."""
+    def round_trip(self, samples: np.ndarray, bits_per_second: int, lost: np.ndarray | None = None) -> np.ndarray:
+        """Encode and decode in 20 ms frames at 16 kHz mono; the codec's delay is left in.
+
+        Frames for which `lost` is true never arrive: the decoder conceals them.
+        """
         lib, error = self.lib, ctypes.c_int()
         encoder = ctypes.c_void_p(lib.opus_encoder_create(16_000, 1, self.VOIP, ctypes.byref(error)))
         decoder = ctypes.c_void_p(lib.opus_decoder_create(16_000, 1, ctypes.byref(error)))
@@ -65,8 +68,36 @@ class Opus:
         for i in range(frames):
             offset = i * self.FRAME * 4
             size = lib.opus_encode_float(encoder, ctypes.c_void_p(padded.ctypes.data + offset), self.FRAME, packet, 1500)
-            if size > 0:
-                lib.opus_decode_float(decoder, packet, size, ctypes.c_void_p(out.ctypes.data + offset), self.FRAME, 0)
+            target = ctypes.c_void_p(out.ctypes.data + offset)
+            if lost is not None and lost[i % len(lost)]:
+                lib.opus_decode_float(decoder, None, 0, target, self.FRAME, 0)
+            elif size > 0:
+                lib.opus_decode_float(decoder, packet, size, target, self.FRAME, 0)
         lib.opus_encoder_destroy(encoder)
         lib.opus_decoder_destroy(decoder)
         return out[: len(samples)]
+
+
+class Gsm:
+    """GSM 06.10 full rate by libgsm; `available` is False where the library is missing."""
+
+    FRAME = 160
+
+    def __init__(self) -> None:
+        name = ctypes.util.find_library("gsm")
+        self.available = name is not None
+        if name is None:
+            return
+        self.lib = ctypes.CDLL(name)
+        self.lib.gsm_create.restype = ctypes.c_void_p
+
+    def round_trip(self, samples: np.ndarray) -> np.ndarray:
+        """Down to 8 kHz, through 13 kbit/s, and back up; same length."""
+        narrow = np.clip(resample_poly(samples, 1, 2) * 32768, -32768, 32767).astype(np.int16)
+        narrow = np.pad(narrow, (0, -len(narrow) % self.FRAME))
+        out, packet, state = np.empty_like(narrow), ctypes.create_string_buffer(33), ctypes.c_void_p(self.lib.gsm_create())
+        for i in range(0, len(narrow), self.FRAME):
+            self.lib.gsm_encode(state, ctypes.c_void_p(narrow.ctypes.data + 2 * i), packet)
+            self.lib.gsm_decode(state, packet, ctypes.c_void_p(out.ctypes.data + 2 * i))
+        self.lib.gsm_destroy(state)
+        return (resample_poly(out.astype(np.float32), 2, 1) / 32768).astype(np.float32)[: len(samples)]

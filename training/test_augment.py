@@ -2,7 +2,7 @@ import unittest
 
 import numpy as np
 
-from augment import compressed, cut_window, degrade, gate, noise, stretch, subtract
+from augment import compressed, cut_window, degrade, gate, gsm, noise, opus, resampled, stretch, subtract
 from model import WINDOW
 
 
@@ -12,7 +12,7 @@ class Augment(unittest.TestCase):
         self.tone = (0.1 * np.sin(2 * np.pi * 700 * time)).astype(np.float32)
 
     def test_every_step_keeps_the_length(self) -> None:
-        for step in (gate, subtract, stretch, compressed, degrade):
+        for step in (gate, subtract, stretch, compressed, resampled, degrade):
             for seed in range(4):
                 with self.subTest(step.__name__, seed=seed):
                     out = step(self.tone.copy(), np.random.default_rng(seed))
@@ -33,6 +33,19 @@ class Augment(unittest.TestCase):
             a, b = (cut_window(self.tone, self.tone[:9_000], np.random.default_rng(seed)) for _ in range(2))
             np.testing.assert_array_equal(a, b)
             self.assertEqual(len(a), WINDOW)
+
+    @unittest.skipUnless(gsm.available, "no libgsm")
+    def test_gsm_keeps_speech_band_and_length(self) -> None:
+        out = gsm.round_trip(self.tone)
+        self.assertEqual(out.shape, self.tone.shape)
+        self.assertGreater(np.abs(np.fft.rfft(out)[2_800]), 0.5 * np.abs(np.fft.rfft(self.tone)[2_800]))
+
+    @unittest.skipUnless(opus.available, "no libopus")
+    def test_lost_packets_are_concealed_and_change_the_sound(self) -> None:
+        lost = np.arange(200) % 10 == 5
+        whole, holed = opus.round_trip(self.tone, 16_000), opus.round_trip(self.tone, 16_000, lost)
+        self.assertEqual(whole.shape, holed.shape)
+        self.assertGreater(np.abs(whole - holed).max(), 1e-3)
 
     def test_noise_has_level_one(self) -> None:
         self.assertAlmostEqual(float(np.std(noise(WINDOW, np.random.default_rng(0)))), 1, delta=0.05)

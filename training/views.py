@@ -1,4 +1,4 @@
-"""Degraded training windows, made once for all networks: `views.npy` (int16) and `views.json`.
+"""Training windows, made once for all networks: `views.npy` (int16) and `views.json`.
 
 A human window and the windows of its copies are cut alike and degraded alike, so a pair differs in the vocoder alone.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from augment import cut_window, degrade
+from augment import cut_window, degrade, line
 from clips import Clip, Corpus
 from model import WINDOW
 
@@ -20,15 +20,23 @@ COPIES_OF_ONE = 2
 """How many copies go with each human window."""
 
 
+TREATMENTS = {"degraded": degrade, "plain": lambda samples, rng: samples, "line": lambda samples, rng: line(samples, rng, always=True)}
+"""Most windows are degraded; every clip is also heard once as it is and once through a line, as calls and tests mostly bring it."""
+
+
 @dataclass(frozen=True)
 class View:
-    """One stored window: of a clip, or (`kind`) of a clip's copy; `pair` is the row of the human window it matches."""
+    """One stored window: of a clip, or (`kind`) of a clip's copy; `pair` is the row of the human window it matches.
+
+    `treatment` is one of TREATMENTS: what happens to it on the way.
+    """
 
     row: int
     file: str
     kind: str
     pair: int
     seed: int
+    treatment: str = "degraded"
 
     def __post_init__(self) -> None:
         if bool(self.kind) != (self.pair >= 0):
@@ -71,14 +79,16 @@ def quota(clips: list[Clip], key, exponent: float, total: int) -> list[Clip]:
 
 def plan(corpus: Corpus, copies: Copies, each: int, seed: int) -> list[View]:
     """Every window to make, in order: `each` of either class from the corpus, and copies beside the human ones."""
-    dev, rng, views = corpus.dev(), np.random.default_rng(seed), []
-    for clip in quota([c for c in dev if not c.spoof], lambda c: c.corpus, 0.6, each):
+    known, rng, views = corpus.training(), np.random.default_rng(seed), []
+    for clip in quota([c for c in known if not c.spoof], lambda c: c.corpus, 0.6, each):
         row, kinds = len(views), copies.kinds(clip.file)
         views.append(View(row, clip.file, "", -1, row))
         for kind in rng.permutation(kinds)[:COPIES_OF_ONE]:
             views.append(View(len(views), clip.file, str(kind), row, row))
-    for clip in quota([c for c in dev if c.spoof], lambda c: c.family, 0.3, each):
+    for clip in quota([c for c in known if c.spoof], lambda c: c.family, 0.3, each):
         views.append(View(len(views), clip.file, "", -1, len(views)))
+    for treatment in ("plain", "line"):
+        views += [View(len(views) + i, clip.file, "", -1, len(views) + i, treatment) for i, clip in enumerate(known)]
     return views
 
 
@@ -91,13 +101,13 @@ def window(view: View, corpus: Corpus, copies: Copies, by_file: dict[str, Clip],
     if view.kind and view.kind not in copies.kinds(partner.file):
         partner = clip
     read = (lambda c: copies.samples(c.file, view.kind)) if view.kind else corpus.samples
-    return degrade(cut_window(read(clip), read(partner), rng), rng)
+    return TREATMENTS[view.treatment](cut_window(read(clip), read(partner), rng), rng)
 
 
 def main(options: argparse.Namespace) -> None:
     corpus, copies = Corpus(options.work), Copies(options.work)
-    by_file, voices = {c.file: c for c in corpus.dev()}, collections.defaultdict(list)
-    for clip in corpus.dev():
+    by_file, voices = {c.file: c for c in corpus.training()}, collections.defaultdict(list)
+    for clip in corpus.training():
         voices[clip.system, clip.corpus, clip.speaker].append(clip)
     views = plan(corpus, copies, options.each, options.seed)
     mine = views[options.part :: options.parts]
@@ -116,8 +126,8 @@ def main(options: argparse.Namespace) -> None:
             out.flush()
             done.write_text(str(i))
             print(f"{i} of {len(mine)} windows, {time.time() - started:.0f} s", flush=True)
-    clips = {f: dict(spoof=c.spoof, fold=c.fold, group=c.family if c.spoof else c.corpus) for f, c in by_file.items()}
-    rows = [dict(clips[v.file], **({"spoof": True, "group": v.kind} if v.kind else {}), kind=v.kind, pair=v.pair) for v in views]
+    clips = {f: dict(spoof=c.spoof, fold=c.fold, corpus=c.split == "dev", group=c.family if c.spoof else c.corpus) for f, c in by_file.items()}
+    rows = [dict(clips[v.file], **({"spoof": True, "group": v.kind} if v.kind else {}), kind=v.kind, pair=v.pair, treatment=v.treatment) for v in views]
     (options.work / "views.json").write_text(json.dumps(rows))
 
 
