@@ -8,6 +8,9 @@ from pathlib import Path
 from string import Template
 
 
+STATES = ("bonafide", "undecided", "suspect", "spoof", "ever_suspect", "ever_spoof")
+
+
 def percent(x: float) -> str:
     """A share as a percentage with one decimal."""
     return f"{100 * x:.1f} %"
@@ -53,17 +56,51 @@ def humans(evaluation: dict) -> str:
     return rows(["human corpus", "clips", *conditions], body)
 
 
-def channels(evaluation: dict) -> str:
-    """What a channel of joined clips would have shown."""
+def states(tables: dict) -> str:
+    """What running channels of each length came to."""
     body = []
-    for length, name, figures in [(f"{table[name]['seconds']} s", name, table[name])
-                                  for table in (evaluation["channels"], evaluation["long_channels"]) for name in table]:
-        for label in ("human", "machine"):
-            row = figures[label]
-            share = row["share_of_windows"]
-            body.append([f"{length}, {name}", label, len(row["channels"]), row["ever_suspect"], row["ever_spoof"],
-                         *(percent(share[state]) for state in ("bonafide", "undecided", "suspect", "spoof"))])
-    return rows(["length, condition", "speech", "channels", "ever suspect", "ever spoof", "bonafide", "undecided", "suspect", "spoof"], body)
+    for name, classes in tables.items():
+        for label, row in classes.items():
+            body.append([name, label, row["channels"], *(percent(row[k]) for k in STATES)])
+    return rows(["length, condition", "speech", "channels", *STATES], body).replace("ever_", "ever ")
+
+
+def strange(evaluation: dict) -> str:
+    """What is said of sounds other than speech."""
+    body = [[name, row["windows"], *(percent(row[k]) for k in ("declined", "spoof", "bonafide"))]
+            for name, row in evaluation["strange"].items()]
+    return rows(["sound", "windows", "declined", "leans to machine", "leans to human"], body)
+
+
+def calibrated(evaluation: dict) -> str:
+    """Cost of the LLRs by condition."""
+    body = [[name, c["calibration"]["cllr"], c["calibration"]["min_cllr"], percent(c["clips_above_llr_0"]["human"]),
+             percent(c["clips_above_llr_0"]["machine"])] for name, c in evaluation["conditions"].items()]
+    return rows(["condition", "Cllr", "min Cllr", "human clips above LLR 0", "machine clips above LLR 0"], body)
+
+
+def reliability(evaluation: dict) -> str:
+    """Clean clips by bins of LLR."""
+    bins = next(iter(evaluation["conditions"].values()))["calibration"]["reliability"]
+    edge = lambda x: "" if x is None else f"{x:g}"  # noqa: E731
+    body = [[f"{edge(b['from'])} … {edge(b['to'])}", b["clips"], percent(b["said"]), percent(b["was"])] for b in bins]
+    return rows(["LLR", "clips", "mean p(spoof) at even odds", "share of machines, classes weighing alike"], body)
+
+
+def shortcuts(baselines: dict) -> str:
+    """EER without listening."""
+    body = [[f"`{name}`", percent(value)] for name, value in baselines["single"].items()]
+    body.append(["all together", percent(baselines["all_together"]["mean"])])
+    return rows(["known", "EER"], body)
+
+
+def tried(tables: list[dict]) -> str:
+    """Every setting that was judged on folds left out."""
+    body = []
+    for row in tables:
+        figures = [f"{percent(row[k][0])} ± {100 * row[k][1]:.1f}" for k in ("clean", "mu-law")]
+        body.append([row["setting"], row["parameters"], row["mmacs"], row["ms"], row["folds"], *figures])
+    return rows(["setting", "parameters", "M multiply-adds", "ms a window", "folds", "clean", "mu-law"], body)
 
 
 def data(manifest: dict) -> str:
@@ -80,6 +117,7 @@ def main(options: argparse.Namespace) -> None:
     evaluation = json.loads(options.evaluation.read_text())
     if evaluation["model"]["sha256"] != manifest["files"]["model.onnx"]["sha256"]:
         raise SystemExit("evaluation.json belongs to another model.onnx")
+    result = lambda name: json.loads((Path(__file__).parent / "results" / f"{name}.json").read_text())  # noqa: E731
     speed = evaluation["speed"]
     clean = next(iter(evaluation["conditions"].values()))
     words = Template((Path(__file__).parent / "card.md").read_text()).substitute(
@@ -103,14 +141,19 @@ def main(options: argparse.Namespace) -> None:
         system_count=len(clean["systems"]),
         speed=rows(["batch", *speed["ms_per_window"]], [["ms", *speed["ms_per_window"].values()]]),
         machine=f"{speed['cpu']}, {speed['runtime']}",
-        human_lean=percent(clean["clips_above_llr_0"]["human"]),
-        machine_lean=percent(clean["clips_above_llr_0"]["machine"]),
-        human_high=percent(clean["clips_at_or_above_p_0.8"]["human"]),
-        machine_high=percent(clean["clips_at_or_above_p_0.8"]["machine"]),
         summary=summary(evaluation),
         systems=systems(evaluation),
         humans=humans(evaluation),
-        channels=channels(evaluation),
+        farthest=manifest["output"]["farthest"],
+        **{name: manifest["detection"]["thresholds"][name] for name in ("suspect", "spoof", "bonafide")},
+        seeds=", ".join(percent(x) for x in result("seeds")["clean"]) + " clean, "
+        + ", ".join(percent(x) for x in result("seeds")["mu-law"]) + " through mu-law",
+        states=states(result("channels")["tables"]),
+        strange=strange(evaluation),
+        calibration_table=calibrated(evaluation),
+        reliability=reliability(evaluation),
+        shortcuts=shortcuts(result("baselines")),
+        tried=tried(result("tried")),
         data=data(manifest),
     )
     options.card.parent.mkdir(parents=True, exist_ok=True)

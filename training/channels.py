@@ -16,7 +16,7 @@ import torch
 
 from clips import Clip, Corpus
 from judge import load_average
-from scoring import RATE, Scorer, Thresholds, running_states, session, windows
+from scoring import RATE, Scorer, Thresholds, running_states, windows
 from telephony import telephone
 
 SECONDS = (5, 10, 30)
@@ -73,7 +73,7 @@ def table(scored: list[tuple[Channel, np.ndarray]], at: Thresholds) -> dict:
     """Of the channels of each class: the share in each state at the end, and ever called suspect or spoof."""
     out = {}
     for label, spoof in (("human", False), ("machine", True)):
-        runs = [running_states(llrs, at) for c, llrs in scored if c.spoof == spoof]
+        runs = [running_states(llrs, at) or ["undecided"] for c, llrs in scored if c.spoof == spoof]
         if not runs:
             continue
         last, total = collections.Counter(r[-1] for r in runs), len(runs)
@@ -100,9 +100,7 @@ def scorers(options: argparse.Namespace, calibration: dict):
 
         yield f"fold {fold}", [c for c in corpus.dev() if c.fold == fold], score
     if options.pack:
-        manifest = json.loads((options.pack / "model.json").read_text())["calibration"]
-        pack = Scorer(session(options.pack / "model.onnx"), manifest["a"], manifest["b"])
-        yield "test", corpus.test(), lambda audio: pack.window_llrs(audio)[1]
+        yield "test", corpus.test(), Scorer.of(options.pack).near
 
 
 def main(options: argparse.Namespace) -> None:

@@ -31,10 +31,13 @@ SETTINGS: dict[str, dict] = {
     "two-rates, contrast alone": dict(network="two-rates", copies=0.15, contrast=1.0, without="codec,upsampler,flow"),
     **{f"logspec, without {kind}": dict(network="logspec", without=kind) for kind in (*KINDS, "hifigan-v2")},
     **{f"{name}, no copies": dict(network=name, copies=0.0) for name in NETWORKS if name != "logspec"},
+    "guided, hearing and teacher": dict(network="guided", copies=0.0, guide=1.0, teacher="taught-{fold}.npy"),
+    "guided, hearing alone": dict(network="guided", copies=0.0, guide=1.0),
+    "guided, teacher alone": dict(network="guided", copies=0.0, teacher="taught-{fold}.npy"),
     **{f"logspec, only {kind}": dict(network="logspec", without=",".join(k for k in (*KINDS, "hifigan-v2") if k != kind))
        for kind in KINDS},
 }
-DEFAULTS = dict(without="", copies=0.4, contrast=0.3, size=1024, batch=32, rate=2e-3, teacher=None)
+DEFAULTS = dict(without="", copies=0.4, contrast=0.3, size=1024, batch=32, rate=2e-3, guide=0.0, teacher=None)
 
 
 def one(work: Path, name: str, fold: int, seed: int, epochs: int, corpus: Corpus, copies: Copies) -> None:
@@ -44,6 +47,8 @@ def one(work: Path, name: str, fold: int, seed: int, epochs: int, corpus: Corpus
     if done.exists():
         return
     setting = {**DEFAULTS, **SETTINGS[name]}
+    if setting["teacher"]:
+        setting["teacher"] = work / setting["teacher"].format(fold=fold)
     train.run(argparse.Namespace(work=work, checkpoint=stem.with_suffix(".pt"), leave_out=str(fold), seed=seed, epochs=epochs,
                                  **setting))
     result = judge_fold(corpus, copies, [load_average(stem.with_suffix(".pt"))], fold)
@@ -57,7 +62,7 @@ def size_of(network: str) -> dict:
     model = build(network).eval()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
-        export_onnx(model, file)
+        export_onnx(model, file, "logit")
         return dict(parameters=parameters(model), mmacs=round(multiplications(model) / 1e6, 1), ms_batch_8=milliseconds(file, 8, 20))
 
 

@@ -13,7 +13,8 @@ from clips import Clip, Corpus
 from judge import load_average
 from model import parameters
 from rates import auc, cllr, eer, interval, min_cllr, reliability
-from scoring import RATE, Scorer, session
+from scoring import RATE, Scorer, Thresholds
+from strange import table as strange
 from telephony import telephone
 
 PAUSE = np.zeros(int(0.3 * RATE), np.float32)
@@ -23,7 +24,9 @@ def conditions() -> dict:
     """Name and treatment of the audio of each table."""
     table = {"clean": lambda x: x, "mu-law 8 kHz": telephone}
     if opus.available:
-        table["Opus 16 kbit/s"] = lambda x: opus.round_trip(x, 16_000)
+        lost = np.random.default_rng(5).random(997) < 0.05
+        table["Opus 12 kbit/s"] = lambda x: opus.round_trip(x, 12_000)
+        table["Opus 12 kbit/s, 5 % lost"] = lambda x: opus.round_trip(x, 12_000, lost)
     return table
 
 
@@ -100,13 +103,13 @@ def channels(corpus: Corpus, spoof: bool, seconds: float, count: int) -> list[tu
     return out
 
 
-def joined(corpus: Corpus, scorer: Scorer, seconds: float, treat) -> dict:
+def joined(corpus: Corpus, scorer: Scorer, seconds: float, treat, thresholds: dict) -> dict:
     """AUC of the final LLR over up to 10 human and 10 machine channels, and how often each state was held or reached."""
     result, scores = {}, {}
     for label, spoof in (("human", False), ("machine", True)):
         chosen = [(name, treat(audio)) for name, audio in channels(corpus, spoof, seconds, 10)]
         scores[label] = np.array([scorer.clip_llr(audio) for _, audio in chosen])
-        states = [scorer.states(audio) for _, audio in chosen]
+        states = [scorer.states(audio, Thresholds(**thresholds)) for _, audio in chosen]
         result[label] = {
             "channels": [dict(name=name, seconds=round(len(audio) / RATE, 1), llr=round(float(x), 2), state=s[-1])
                          for (name, audio), x, s in zip(chosen, scores[label], states, strict=True)],
@@ -124,7 +127,8 @@ def main(options: argparse.Namespace) -> None:
     if any(fit[k] != manifest["calibration"][k] for k in ("id", "a", "b")):
         raise SystemExit("the pack does not carry the calibration of this work folder")
     model = options.pack / "model.onnx"
-    scorer = Scorer(session(model), manifest["calibration"]["a"], manifest["calibration"]["b"])
+    scorer = Scorer.of(options.pack)
+    thresholds = manifest["detection"]["thresholds"]
     corpus = Corpus(options.work)
     test = corpus.test()
     result = {
@@ -134,14 +138,15 @@ def main(options: argparse.Namespace) -> None:
         "calibration_fit": {k: v for k, v in fit.items() if k in ("line", "factor", "channels")},
         "training_clips": sum(row["clips"] for row in manifest["training_data"]),
         "speed": measure(model),
+        "strange": strange(corpus, scorer, options.music),
         "conditions": {},
         "channels": {},
         "long_channels": {},
     }
     for name, treat in conditions().items():
         result["conditions"][name] = table([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in test])
-        result["channels"][name] = joined(corpus, scorer, 15, treat)
-        result["long_channels"][name] = joined(corpus, scorer, 45, treat)
+        result["channels"][name] = joined(corpus, scorer, 15, treat, thresholds)
+        result["long_channels"][name] = joined(corpus, scorer, 45, treat, thresholds)
         figures = result["conditions"][name]
         print(name, figures["all"], "without speaker_in_dev", figures["without_speaker_in_dev"]["eer"],
               "channels auc", result["channels"][name]["auc"], flush=True)
@@ -153,5 +158,6 @@ if __name__ == "__main__":
     parser.add_argument("work", type=Path)
     parser.add_argument("pack", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--music", type=Path, help="a folder of WAV files without speech")
     parser.add_argument("checkpoint", type=Path, help="what the pack was exported from")
     main(parser.parse_args())

@@ -9,11 +9,11 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import resample_poly
 
-from scoring import HOP, RATE, WINDOW, Scorer, bounded, session
+from scoring import HOP, RATE, WINDOW, Scorer, bounded
 
 NOTE = (
-    "llr = a * logit + b of each 64,000-sample window, hop 16,000; a remainder starts at the next hop and is tiled. "
-    "clip_llr = sum of hop / window * 4 * tanh(llr / 4). tolerance: largest absolute difference of any llr."
+    "llr = a * logit + b, and distance, of each 64,000-sample window, hop 16,000; a remainder starts at the next hop and is tiled. "
+    "clip_llr = sum of hop / window * 4 * tanh(llr / 4). tolerance: largest absolute difference of any llr. declined: whether the distance is above the pack's."
 )
 
 
@@ -22,12 +22,12 @@ def channel(samples: np.ndarray, rate: int, scorer: Scorer) -> dict:
     if rate != RATE:
         divisor = gcd(rate, RATE)
         samples = resample_poly(samples, RATE // divisor, rate // divisor)
-    starts, llrs = scorer.window_llrs(samples.astype(np.float32))
+    starts, llrs, distances = scorer.judged(samples.astype(np.float32))
     return {
         "samples": len(samples),
         "windows": [
-            {"start": s, "end": min(s + WINDOW, len(samples)), "llr": round(float(x), 5)}
-            for s, x in zip(starts, llrs, strict=True)
+            {"start": s, "end": min(s + WINDOW, len(samples)), "llr": round(float(x), 5), "declined": bool(d > scorer.farthest)}
+            for s, x, d in zip(starts, llrs, distances, strict=True)
         ],
         "clip_llr": round(float(np.sum(bounded(llrs)) * HOP / WINDOW), 5),
     }
@@ -35,7 +35,7 @@ def channel(samples: np.ndarray, rate: int, scorer: Scorer) -> dict:
 
 def main(options: argparse.Namespace) -> None:
     manifest = json.loads((options.pack / "model.json").read_text())
-    scorer = Scorer(session(options.pack / "model.onnx"), manifest["calibration"]["a"], manifest["calibration"]["b"])
+    scorer = Scorer.of(options.pack)
     clips = {}
     for file in sorted(p for p in options.clips.iterdir() if p.suffix in (".flac", ".wav")):
         audio, rate = sf.read(file, always_2d=True, dtype="float64")

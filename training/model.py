@@ -5,6 +5,7 @@ from torch import nn
 
 from networks.cepstral import Cepstra
 from networks.convolutional import LogSpec, Phase, RawFilters, TwoRates
+from networks.guided import Guided
 
 WINDOW = 64_000
 
@@ -14,6 +15,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "raw": RawFilters,
     "phase": Phase,
     "two-rates": TwoRates,
+    "guided": Guided,
 }
 
 

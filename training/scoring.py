@@ -1,5 +1,6 @@
 """Score audio as the server does: windows, padding, calibrated evidence, states."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,22 +74,40 @@ def running_states(llrs: np.ndarray, at: Thresholds) -> list[str]:
 
 @dataclass
 class Scorer:
-    """A model with its calibration: llr = a * logit + b."""
+    """A pack with its calibration, llr = a * logit + b, and the distance beyond which it does not judge."""
 
     session: ort.InferenceSession
-    a: float = 1.0
-    b: float = 0.0
+    a: float
+    b: float
+    farthest: float
+
+    @staticmethod
+    def of(pack: Path) -> "Scorer":
+        """A pack's folder, opened."""
+        manifest = json.loads((pack / "model.json").read_text())
+        line = manifest["calibration"]
+        return Scorer(session(pack / "model.onnx"), line["a"], line["b"], manifest["output"]["farthest"])
+
+    def judged(self, samples: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
+        """Start sample, unbounded calibrated LLR and distance of each window."""
+        starts, audio = windows(samples)
+        rows = np.concatenate([self.session.run(None, {"audio": audio[i : i + 8]})[0] for i in range(0, len(audio), 8)]).astype(float)
+        return starts, self.a * rows[:, 0] + self.b, rows[:, 1]
 
     def window_llrs(self, samples: np.ndarray) -> tuple[list[int], np.ndarray]:
-        """Start sample and unbounded calibrated LLR of each window."""
-        starts, audio = windows(samples)
-        logits = np.concatenate([self.session.run(None, {"audio": audio[i : i + 8]})[0] for i in range(0, len(audio), 8)])
-        return starts, self.a * logits.astype(float) + self.b
+        """Start sample and LLR of each window, whatever its distance."""
+        starts, llrs, _ = self.judged(samples)
+        return starts, llrs
 
     def clip_llr(self, samples: np.ndarray) -> float:
-        """The recording's LLR: bounded window LLRs, weighted by hop / window and summed."""
+        """The recording's LLR: bounded window LLRs, weighted by hop / window and summed, near and far alike."""
         return float(np.sum(bounded(self.window_llrs(samples)[1])) * HOP / WINDOW)
 
-    def states(self, samples: np.ndarray) -> list[str]:
-        """The channel's state after each window, by the default thresholds."""
-        return running_states(self.window_llrs(samples)[1], Thresholds())
+    def near(self, samples: np.ndarray) -> np.ndarray:
+        """LLRs of the windows that are judged at all."""
+        _, llrs, distances = self.judged(samples)
+        return llrs[distances <= self.farthest]
+
+    def states(self, samples: np.ndarray, at: Thresholds) -> list[str]:
+        """The channel's state after each window that is judged; `undecided` where none is."""
+        return running_states(self.near(samples), at) or ["undecided"]

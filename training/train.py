@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from model import NETWORKS, build, parameters
 
 
+HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+"""Whether this CPU multiplies in bfloat16; where it has to pretend, that is many times slower."""
+
 KIN = {"hifigan-v2": 0}
 """Vocoders of the same family as a fold: their copies go when the fold is left out, so that the fold stays unheard."""
 
@@ -34,6 +37,10 @@ class Mix:
         return Mix(pairs, batch // 2 - pairs, batch // 2 - pairs)
 
 
+GUIDE_STEP = 640
+"""Samples in a frame of the guide: windows are turned by whole frames, so that frames and sound stay together."""
+
+
 class Views:
     """The stored windows by class and group, groups drawn with nearly equal odds, humans by the root of their size."""
 
@@ -46,6 +53,19 @@ class Views:
         self.humans = self.grouped([i for i in kept if not rows[i]["spoof"]], rows, 1.0)
         self.machines = self.grouped([i for i in kept if rows[i]["spoof"] and not rows[i]["kind"]], rows, 0.3)
         self.copies = self.grouped(list(self.pair_of), rows, 0.0)
+        self.guide = None
+
+    def follow_guide(self, file: Path) -> None:
+        """Take the guide's frames too, each of its numbers with mean 0 and deviation 1 over a sample of windows."""
+        self.guide = np.load(file, mmap_mode="r")
+        some = np.asarray(self.guide[:: max(1, len(self.guide) // 500)], np.float32)
+        self.middle, self.spread = some.mean((0, 1)), some.std((0, 1)) + 1e-3
+
+    def guided(self, rows: list[int], shift: np.ndarray) -> torch.Tensor:
+        """[B, 200, 100] of the guide's frames, turned as the windows are."""
+        frames = (np.asarray(self.guide[rows], np.float32) - self.middle) / self.spread
+        turned = [np.roll(f, s // GUIDE_STEP, axis=0) for f, s in zip(frames, shift, strict=True)]
+        return torch.from_numpy(np.stack(turned)).transpose(1, 2)
 
     @staticmethod
     def grouped(indices: list[int], rows: list[dict], exponent: float) -> tuple[list[list[int]], np.ndarray]:
@@ -63,16 +83,16 @@ class Views:
         members, odds = groups
         return [members[g][rng.integers(len(members[g]))] for g in rng.choice(len(members), count, p=odds)] if count else []
 
-    def batch(self, mix: Mix, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-        """Samples [B, 64000], classes [B], rows: first the copies, then their humans in the same order, then the others."""
+    def batch(self, mix: Mix, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, list[int], np.ndarray]:
+        """Samples [B, 64000], classes [B], rows, turns: first the copies, then their humans in the same order, then the others."""
         copied = self.draw(self.copies, mix.pairs, rng)
         rows = [*copied, *(self.pair_of[i] for i in copied), *self.draw(self.humans, mix.humans, rng),
                 *self.draw(self.machines, mix.machines, rng)]
         spoof = [1.0] * mix.pairs + [0.0] * (mix.pairs + mix.humans) + [1.0] * mix.machines
-        shift = rng.integers(0, 16_000, len(rows))
+        shift = rng.integers(0, 25, len(rows)) * GUIDE_STEP
         shift[mix.pairs : 2 * mix.pairs] = shift[: mix.pairs]
         audio = np.stack([np.roll(self.audio[i], s) for i, s in zip(rows, shift, strict=True)])
-        return torch.from_numpy(audio.astype(np.float32) / 32768), torch.tensor(spoof), rows
+        return torch.from_numpy(audio.astype(np.float32) / 32768), torch.tensor(spoof), rows, shift
 
 
 def paired(values: torch.Tensor, pairs: int) -> torch.Tensor:
@@ -130,8 +150,10 @@ def run(options: argparse.Namespace) -> None:
     gone = {int(f) for f in options.leave_out.split(",") if f}
     views = Views(options.work, gone, set(options.without.split(",")) - {""})
     teacher = np.load(options.teacher) if options.teacher else None
+    if options.guide:
+        views.follow_guide(options.work / "guide_frames.npy")
     mix = Mix.of(options.batch, options.copies if views.pair_of else 0)
-    model, average = build(options.network), build(options.network)
+    model, average = (build(options.network).to(memory_format=torch.channels_last) for _ in range(2))
     average.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0.02)
     per_epoch = options.size // options.batch
@@ -153,13 +175,15 @@ def run(options: argparse.Namespace) -> None:
         for step in range(epoch * per_epoch, (epoch + 1) * per_epoch):
             for group in optimiser.param_groups:
                 group["lr"] = rate_at(step, options.epochs * per_epoch, options.rate)
-            audio, spoof, rows = views.batch(mix, rng)
+            audio, spoof, rows, shift = views.batch(mix, rng)
             soft = torch.sigmoid(torch.from_numpy(teacher[rows])) if teacher is not None else None
             with torch.no_grad():
                 maps = blur(model.front(audio), mix.pairs, generator)
-            with torch.autocast("cpu", torch.bfloat16):
-                logit = model.classify(maps)
+            with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
+                logit, frames = model.both(maps) if options.guide else (model.classify(maps), None)
             loss = loss_of(logit.float(), spoof, mix.pairs, options.contrast, soft)
+            if frames is not None:
+                loss = loss + options.guide * F.smooth_l1_loss(frames.float(), views.guided(rows, shift))
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
@@ -194,6 +218,7 @@ if __name__ == "__main__":
     parser.add_argument("--copies", type=float, default=0.4, help="share of the machine windows that are copies of humans")
     parser.add_argument("--contrast", type=float, default=0.3, help="weight of a copy's margin over its own human")
     parser.add_argument("--teacher", type=Path, help="logits of an ensemble on the stored windows, by ensemble.py")
+    parser.add_argument("--guide", type=float, default=0, help="weight of hearing as the guide does, for the network `guided`")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--size", type=int, default=1024, help="windows an epoch")
     parser.add_argument("--batch", type=int, default=32)
