@@ -91,12 +91,11 @@ def scorers(options: argparse.Namespace, calibration: dict):
     corpus = Corpus(options.work)
     for fold in options.folds:
         models = [load_average(options.work / pattern.format(fold=fold)) for pattern in options.checkpoints]
-        middle = calibration["line"]["middles"].get(str(fold), 0.0)
 
         @torch.no_grad()
-        def score(audio: np.ndarray, models=models, middle=middle) -> np.ndarray:
+        def score(audio: np.ndarray, models=models) -> np.ndarray:
             logits = np.mean([m(torch.from_numpy(windows(audio)[1])).numpy() for m in models], axis=0)
-            return calibration["a"] * (logits - middle)
+            return calibration["a"] * logits + calibration["b"]
 
         yield f"fold {fold}", [c for c in corpus.dev() if c.fold == fold], score
     if options.pack:

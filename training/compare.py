@@ -31,9 +31,9 @@ SETTINGS: dict[str, dict] = {
     "two-rates, contrast alone": dict(network="two-rates", copies=0.15, contrast=1.0, without="codec,upsampler,flow"),
     **{f"logspec, without {kind}": dict(network="logspec", without=kind) for kind in (*KINDS, "hifigan-v2")},
     **{f"{name}, no copies": dict(network=name, copies=0.0) for name in NETWORKS if name != "logspec"},
-    "guided, hearing and teacher": dict(network="guided", copies=0.0, guide=1.0, teacher="taught-{fold}.npy"),
-    "guided, hearing alone": dict(network="guided", copies=0.0, guide=1.0),
-    "guided, teacher alone": dict(network="guided", copies=0.0, teacher="taught-{fold}.npy"),
+    "guided, hearing and teacher": dict(network="guided", copies=0.0, guide=1.0, teacher="taught-{fold}.npy", batch=16),
+    "guided, hearing alone": dict(network="guided", copies=0.0, guide=1.0, batch=16),
+    "guided, teacher alone": dict(network="guided", copies=0.0, teacher="taught-{fold}.npy", batch=16),
     **{f"logspec, only {kind}": dict(network="logspec", without=",".join(k for k in (*KINDS, "hifigan-v2") if k != kind))
        for kind in KINDS},
 }

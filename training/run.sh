@@ -31,7 +31,7 @@ prepared() { "$PYTHON" "$here/clips.py" "$DATA" "$WORK"; }
 train() { # checkpoint teacher arguments
   checkpoint=$1 teacher=$2
   shift 2
-  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$checkpoint" --network guided --guide 1 --teacher "$WORK/$teacher" --copies "$COPIES" "$@"
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$checkpoint" --network guided --guide 1 --teacher "$WORK/$teacher" --copies "$COPIES" --batch 16 "$@"
 }
 
 step() {

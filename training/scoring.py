@@ -83,16 +83,17 @@ class Scorer:
 
     @staticmethod
     def of(pack: Path) -> "Scorer":
-        """A pack's folder, opened."""
+        """A pack's folder, opened; one whose output is a logit alone judges everything."""
         manifest = json.loads((pack / "model.json").read_text())
         line = manifest["calibration"]
-        return Scorer(session(pack / "model.onnx"), line["a"], line["b"], manifest["output"]["farthest"])
+        return Scorer(session(pack / "model.onnx"), line["a"], line["b"], manifest["output"].get("farthest", np.inf))
 
     def judged(self, samples: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
         """Start sample, unbounded calibrated LLR and distance of each window."""
         starts, audio = windows(samples)
         rows = np.concatenate([self.session.run(None, {"audio": audio[i : i + 8]})[0] for i in range(0, len(audio), 8)]).astype(float)
-        return starts, self.a * rows[:, 0] + self.b, rows[:, 1]
+        logits, distances = (rows[:, 0], rows[:, 1]) if rows.ndim == 2 else (rows, np.zeros(len(rows)))
+        return starts, self.a * logits + self.b, distances
 
     def window_llrs(self, samples: np.ndarray) -> tuple[list[int], np.ndarray]:
         """Start sample and LLR of each window, whatever its distance."""
