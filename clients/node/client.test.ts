@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
+import { WebSocketServer } from "ws";
 import { codeMessage, codesSpec } from "../../test/support/code-windows.ts";
 import { fakeDetector } from "../../test/support/fakes.ts";
 import { scripted } from "../../test/support/scripted-session.ts";
@@ -386,3 +387,27 @@ const alike = (value: unknown): unknown =>
       ["session_id", "started_at", "latency_ms", "transport"].includes(key) ? typeof inner : inner,
     ),
   );
+
+describe("a client's session", () => {
+  it("keeps what comes in one piece with `ready` for who then begins to listen", async (t) => {
+    const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+    t.after(() => server.close());
+    server.on("connection", (socket, { socket: connection }) => {
+      socket.once("message", () => {
+        connection.cork();
+        for (const event of [{ type: "ready" }, { type: "warning", code: "uncalibrated_model" }])
+          socket.send(JSON.stringify(event));
+        socket.close(1000);
+        connection.uncork();
+      });
+    });
+    await once(server, "listening");
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const session = await connect({ url: `ws://127.0.0.1:${address.port}`, audio });
+    const codes: string[] = [];
+    session.on("warning", ({ code }) => codes.push(code));
+    await session.ended;
+    assert.deepEqual(codes, ["uncalibrated_model"]);
+  });
+});

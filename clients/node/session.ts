@@ -1,6 +1,6 @@
 import { EarwitnessError } from "./error.ts";
 import { EventStream } from "./event-stream.ts";
-import type { ReadyEvent, SummaryEvent } from "./events.ts";
+import type { ReadyEvent, SessionEvent, SummaryEvent } from "./events.ts";
 import type { Annotation, AudioPacket, Control, Update } from "./options.ts";
 import type { SessionWire, WireListener } from "./wire.ts";
 
@@ -14,6 +14,8 @@ export class Session extends EventStream {
   #over = false;
   #finishing = false;
   #spoke = false;
+  /** What arrived in one piece with `ready`: it waits until who awaits `connect` can have said what to listen to. */
+  #behindReady: (() => void)[] | undefined;
 
   /** Use `connect`; `open` makes the wire and is told who listens. */
   constructor(open: (listener: WireListener) => SessionWire, keepAliveMs: number) {
@@ -33,7 +35,26 @@ export class Session extends EventStream {
     this.#keepAlive.unref();
   }
 
+  override onEvent(event: SessionEvent): void {
+    if (this.#behindReady) {
+      this.#behindReady.push(() => super.onEvent(event));
+      return;
+    }
+    super.onEvent(event);
+    if (event.type !== "ready") return;
+    this.#behindReady = [];
+    setImmediate(() => {
+      const behind = this.#behindReady ?? [];
+      this.#behindReady = undefined;
+      for (const tell of behind) tell();
+    });
+  }
+
   override onEnd(error?: EarwitnessError): void {
+    if (this.#behindReady) {
+      this.#behindReady.push(() => this.onEnd(error));
+      return;
+    }
     clearInterval(this.#keepAlive);
     this.#over = true;
     this.#failure = error;
