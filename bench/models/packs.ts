@@ -11,6 +11,7 @@ import { median } from "../figures.ts";
 import { files } from "./checkpoints.ts";
 import { openSession, toValues } from "./measure.ts";
 import { tokenizerSizes, windowSamples } from "./published.ts";
+import { processorMs } from "./spent.ts";
 
 const hop = 16_000;
 const { stages } = tokenizerSizes;
@@ -23,7 +24,9 @@ export interface PackPlan {
 }
 
 export async function measurePacks({ checkpoints, scratch, rounds, speech }: PackPlan): Promise<void> {
-  console.log("\nSafeEar as it is served, 1 thread, ms for one window in batches of 1 / 2 / 4 (int8: 1)");
+  console.log(
+    "\nSafeEar as it is served, 1 thread, ms of the processor for one window in batches of 1 / 2 / 4 (int8: 1)",
+  );
   let published: readonly Heard[] | undefined;
   for (const precision of precisions) {
     const target = { folder: join(scratch, "packs"), name: precision, precision };
@@ -60,7 +63,7 @@ interface Windows {
   readonly speech: Float32Array;
 }
 
-/** Median milliseconds for one window of as many calls as a batch has windows. */
+/** Median milliseconds of the processor for one window of as many calls as a batch has windows. */
 async function timeWindows(scorer: Scorer, { how, batch, rounds, speech }: Windows): Promise<number> {
   const costs: number[] = [];
   const samples = new Float32Array(batch * windowSamples);
@@ -71,9 +74,9 @@ async function timeWindows(scorer: Scorer, { how, batch, rounds, speech }: Windo
     const places = Array.from({ length: batch }, (_, track) =>
       how === "alone" ? undefined : { track, start },
     );
-    const begun = performance.now();
+    const begun = processorMs();
     await scorer.score({ kind: "audio", samples, places }, batch);
-    if (round > 0) costs.push((performance.now() - begun) / batch);
+    if (round > 0) costs.push((processorMs() - begun) / batch);
   }
   scorer.forget();
   return median(costs);

@@ -329,12 +329,14 @@ def run(module, message):
     torch.set_num_threads(message["threads"])
     values = np.fromfile(message["input"], dtype=message["type"]).reshape(message["shape"])
     x = torch.from_numpy(values)
+    # As spent.ts counts ours.
+    now = time.process_time if message["threads"] == 1 else time.perf_counter
     spent = []
     with torch.inference_mode():
         for _ in range(message["rounds"]):
-            begun = time.perf_counter()
+            begun = now()
             y = module(x)
-            spent.append((time.perf_counter() - begun) * 1000)
+            spent.append((now() - begun) * 1000)
     y.numpy().tofile(message["output"])
     return {"ms": spent, "shape": list(y.shape)}
 

@@ -15,7 +15,8 @@ const line = (...cells: readonly string[]): void => {
 
 export function heading(): void {
   console.log(
-    "\nms for one window of 4.04 s, medians, in batches of 1 / 2 / 4; ratios of the fastest of each",
+    "\nms for one window of 4.04 s, medians, in batches of 1 / 2 / 4; ratios of the fastest of each.\n" +
+      "With 1 thread they are the processor's, with 2 they are by the clock",
   );
   line("part", "threads", "ours", "PyTorch", "ratio", "GFLOP/s", "share");
 }

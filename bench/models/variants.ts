@@ -8,6 +8,7 @@ import { files } from "./checkpoints.ts";
 import { bidirectional, separate } from "./lstm.ts";
 import { agree, inputOf, openSession, toValues } from "./measure.ts";
 import { parts } from "./parts.ts";
+import { processorMs } from "./spent.ts";
 
 interface Variant {
   readonly title: string;
@@ -45,7 +46,9 @@ function session(settings: Readonly<Record<string, string>>): object {
 }
 
 export async function measureVariants(checkpoints: string, scratch: string, rounds: number): Promise<void> {
-  console.log("\nThe BiLSTM in other ways, ms for one window in batches of 1 / 2 / 4");
+  console.log(
+    "\nThe BiLSTM in other ways, ms of the processor (of all threads together) for one window in batches of 1 / 2 / 4",
+  );
   const paths = await withSafeear(join(checkpoints, files.safeear), async ({ tokenizer: { weights } }) => {
     const write = async (name: string, graph: ReturnType<typeof separate>): Promise<string> => {
       const external = { file: "weights.bin", thresholdBytes: 1 << 16 };
@@ -75,9 +78,9 @@ async function time({ threads, options }: Variant, path: string, rounds: number)
     const x = new Tensor("float32", Float32Array.from(values), parts.lstm.shape(batch));
     const spent: number[] = [];
     for (let round = 0; round <= rounds; round++) {
-      const begun = performance.now();
+      const begun = processorMs();
       const { y } = await opened.run({ x });
-      if (round > 0) spent.push((performance.now() - begun) / batch);
+      if (round > 0) spent.push((processorMs() - begun) / batch);
       if (batch === 1) output = toValues(y);
     }
     ms.push(median(spent));
