@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, it } from "node:test";
 import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
@@ -557,6 +557,26 @@ describe("README.md", () => {
         assert.ok(Object.hasOwn(scripts, script), `${file}: npm run ${script}`);
       }
     }
+  });
+});
+
+describe("docs/models.md", () => {
+  it("quotes the messages of a failed import as they are", () => {
+    const folder = "src/models/import";
+    const sources = readdirSync(join(root, folder)).filter((name) => !name.endsWith(".test.ts"));
+    const said = sources.flatMap((name) => read(join(folder, name)).split("\n"));
+    const elsewhere = read("src/models/checkpoint/state-dict.ts").split("\n");
+    const rows = table(section(read("docs/models.md"), "When an import fails"), "message");
+    for (const [message = ""] of rows) {
+      // Behind a file's name stands what was wrong with it, and an ellipsis stands for what differs each time.
+      const parts = message
+        .replaceAll("`", "")
+        .replace(/^[\w.]+: /, "")
+        .split("…");
+      const holds = (line: string): boolean => parts.every((part) => line.includes(part.trim()));
+      assert.ok([...said, ...elsewhere].some(holds), message);
+    }
+    assert.ok(rows.length >= 5);
   });
 });
 
