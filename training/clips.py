@@ -35,9 +35,19 @@ class Clip:
         """Whether the licence of any ingredient would bind the weights."""
         return any(mark in self.licence for mark in SHARE_ALIKE)
 
+    @property
+    def group(self) -> str:
+        """What shares a weight in training: the family of a machine, the corpus of a human.
+
+        Prompts are one corpus, whoever speaks, and the copies of each voice a family: so that a voice says little about the class.
+        """
+        if self.spoof:
+            return f"{self.system}, {self.speaker}" if self.system.endswith("copies of prompts") else self.family
+        return "Asterisk prompts" if self.corpus.startswith("Asterisk prompts") else self.corpus
+
 
 def manifest_rows(data: Path, work: Path) -> list[tuple[Path, dict]]:
-    """The rows of the corpus, and of what `synthesis/make.py` said, each with the folder that its file lies in."""
+    """The rows of the corpus, and of what `synthesis/make.py` and `studio.py` made, each with the folder that its file lies in."""
     spoken = work / "spoken"
     manifests = [data / "manifest.csv", *sorted(spoken.glob("*.csv"))]
     rows = []
@@ -94,8 +104,12 @@ class Corpus:
         return [c for c in self.clips if c.split == "dev" and not c.share_alike]
 
     def training(self) -> list[Clip]:
-        """What may be learned from: dev, and what `synthesis/make.py` said."""
+        """What may be learned from: dev, what `synthesis/make.py` said, and the prompts of `studio.py`."""
         return self.dev() + [c for c in self.clips if c.split == "spoken"]
+
+    def check(self) -> list[Clip]:
+        """Humans in studios who are never learned from, by `studio.py`."""
+        return [c for c in self.clips if c.split == "check"]
 
     def test(self) -> list[Clip]:
         """Test clips, all of them."""

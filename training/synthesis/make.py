@@ -3,6 +3,7 @@
 import argparse
 import csv
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,12 @@ def like_the_corpus(samples: np.ndarray, rate: int, rng: np.random.Generator) ->
     return np.clip(samples + rng.triangular(-1, 0, 1, len(samples)) / 32768, -1, 1 - 1 / 32768)
 
 
+def write_like_the_corpus(file: Path, heard: Callable[[], tuple[np.ndarray, int]], rng: np.random.Generator) -> None:
+    """Samples and their rate as a clip; one that is there is kept."""
+    if not file.exists():
+        sf.write(file, like_the_corpus(*heard(), rng), RATE, subtype="PCM_16")
+
+
 def engines(options: argparse.Namespace) -> list[tuple[Engine, int]]:
     """Each engine with the number of clips it makes."""
     made = {
@@ -63,8 +70,7 @@ def speak(engine: Engine, count: int, folder: Path, seed: int) -> list[dict]:
         texts = sentences(engine.language(voice))
         text, speed = texts[rng.integers(len(texts))], float(rng.uniform(0.85, 1.2))
         file = folder / "clips" / f"{engine.system}_{i:04}.flac"
-        if not file.exists():
-            sf.write(file, like_the_corpus(*engine.say(text, voice, speed), rng), RATE, subtype="PCM_16")
+        write_like_the_corpus(file, lambda t=text, v=voice, s=speed: engine.say(t, v, s), rng)
         values = (f"clips/{file.name}", "spoof", "spoken", engine.fold, 0, engine.system, engine.family, voice, "", engine.licence)
         rows.append(dict(zip(COLUMNS, values, strict=True)))
     print(f"{engine.system}: {count} clips, {time.time() - started:.0f} s", flush=True)
