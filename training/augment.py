@@ -9,12 +9,12 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import resample_poly
 
-from telephony import ALAW, MULAW, Gsm, Opus, telephone
+from telephony import ALAW, G722, MULAW, Gsm, Opus, Suppressor, telephone
 from model import WINDOW
 
 RATE = 16_000
 SPEEDS = ((12, 13), (15, 16), (19, 20), (24, 25), (25, 24), (20, 19), (16, 15), (13, 12))
-opus, gsm = Opus(), Gsm()
+opus, gsm, wideband, suppressor = Opus(), Gsm(), G722(), Suppressor()
 
 
 def tile(samples: np.ndarray, length: int = WINDOW) -> np.ndarray:
@@ -111,6 +111,28 @@ def subtract(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out[hop : hop + len(samples)]
 
 
+def cleaned(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As softphones and studios clean: RNNoise, or suppression or a gate of our own, or two of them."""
+    neural = suppressor.available and rng.random() < 0.6
+    if neural:
+        samples = suppressor.round_trip(samples)
+    if not neural or rng.random() < 0.3:
+        samples = (subtract if rng.random() < 0.5 else gate)(samples, rng)
+    return samples
+
+
+def floored(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """With the noise of a room or of a microphone under it, 15 to 50 dB down, behind another microphone half of the time."""
+    if rng.random() < 0.5:
+        samples = linear_path(samples, rng)
+    return samples + noise(len(samples), rng) * level(samples) * 10 ** (-rng.uniform(15, 50) / 20)
+
+
+def as_it_is(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Nothing happens; or G.722, through which some of the humans came: it must not tell them."""
+    return wideband.round_trip(samples) if wideband.available and rng.random() < 0.3 else samples
+
+
 def stretch(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Played up to a twelfth faster or slower, same length: other pitches, other places for a vocoder's marks."""
     up, down = SPEEDS[rng.integers(len(SPEEDS))]
@@ -128,8 +150,8 @@ def compressed(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def line(samples: np.ndarray, rng: np.random.Generator, always: bool = False) -> np.ndarray:
-    """A telephone, GSM, Opus with or without lost packets; or nothing, unless it is `always`."""
-    kind = rng.random() * (0.46 if always else 1)
+    """A telephone, GSM, Opus with or without lost packets, G.722; or nothing, unless it is `always`."""
+    kind = rng.random() * (0.53 if always else 1)
     if kind < 0.22:
         return telephone(samples, MULAW)
     if kind < 0.28:
@@ -139,6 +161,8 @@ def line(samples: np.ndarray, rng: np.random.Generator, always: bool = False) ->
     if kind < 0.46 and opus.available:
         lost = rng.random(len(samples) // Opus.FRAME + 1) < rng.choice([0, 0, 0.02, 0.05, 0.1])
         return opus.round_trip(samples, int(rng.choice([6_000, 9_000, 12_000, 16_000, 24_000, 32_000])), lost)
+    if kind < 0.53 and wideband.available:
+        return wideband.round_trip(samples)
     return samples
 
 
@@ -172,9 +196,7 @@ def degrade(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         samples = linear_path(samples, rng)
     if rng.random() < 0.6:
         samples = samples + noise(len(samples), rng) * level(samples) * 10 ** (-rng.uniform(8, 55) / 20)
-    if rng.random() < 0.2:
-        samples = subtract(samples, rng)
-    if rng.random() < 0.2:
-        samples = gate(samples, rng)
+    if rng.random() < 0.35:
+        samples = cleaned(samples, rng)
     samples = np.clip(line(samples.astype(np.float32), rng), -1, 1)
     return holes(samples.copy(), rng) if rng.random() < 0.15 else samples

@@ -1,7 +1,11 @@
-"""Telephone, GSM and Opus round trips at 16 kHz in, 16 kHz out."""
+"""Telephone, GSM, Opus, G.722 and noise suppression: round trips, 16 kHz in and 16 kHz out."""
 
 import ctypes
 import ctypes.util
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -101,3 +105,54 @@ class Gsm:
             self.lib.gsm_decode(state, packet, ctypes.c_void_p(out.ctypes.data + 2 * i))
         self.lib.gsm_destroy(state)
         return (resample_poly(out.astype(np.float32), 2, 1) / 32768).astype(np.float32)[: len(samples)]
+
+
+class G722:
+    """G.722 at 64 kbit/s by the program ffmpeg; `available` is False where it is missing."""
+
+    PCM = ("-f", "f32le", "-ar", "16000", "-ac", "1")
+
+    def __init__(self) -> None:
+        self.program = shutil.which("ffmpeg")
+        self.available = self.program is not None
+
+    def _run(self, *arguments: str, data: bytes) -> bytes:
+        return subprocess.run([self.program, "-v", "error", *arguments], input=data, capture_output=True, check=True).stdout
+
+    def decode(self, packets: bytes) -> np.ndarray:
+        """Samples of a stream of G.722."""
+        return np.frombuffer(self._run("-f", "g722", "-i", "-", *self.PCM, "-", data=packets), np.float32)
+
+    def round_trip(self, samples: np.ndarray) -> np.ndarray:
+        """Encode and decode, same length; the codec's delay is left in."""
+        packets = self._run(*self.PCM, "-i", "-", "-f", "g722", "-", data=np.clip(samples, -1, 1).astype(np.float32).tobytes())
+        back = self.decode(packets)
+        return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)]
+
+
+class Suppressor:
+    """Noise suppression by RNNoise (from the package pyrnnoise), as softphones do it; `available` is False where it is missing."""
+
+    FRAME = 480
+
+    def __init__(self) -> None:
+        found = importlib.util.find_spec("pyrnnoise")
+        self.available = found is not None
+        if found is None:
+            return
+        self.lib = ctypes.CDLL(str(Path(found.origin).parent / "librnnoise.so"))
+        self.lib.rnnoise_create.restype = ctypes.c_void_p
+        self.lib.rnnoise_create.argtypes = [ctypes.c_void_p]
+        self.lib.rnnoise_process_frame.argtypes = [ctypes.c_void_p] * 3
+        self.lib.rnnoise_process_frame.restype = ctypes.c_float
+        self.lib.rnnoise_destroy.argtypes = [ctypes.c_void_p]
+
+    def round_trip(self, samples: np.ndarray) -> np.ndarray:
+        """16 kHz through the suppressor's 48 kHz and back, same length; its delay of two frames is left in."""
+        loud = resample_poly(samples, 3, 1).astype(np.float32) * 32768
+        loud = np.pad(loud, (0, -len(loud) % self.FRAME))
+        out, state = np.empty_like(loud), self.lib.rnnoise_create(None)
+        for i in range(0, len(loud) * 4, self.FRAME * 4):
+            self.lib.rnnoise_process_frame(state, out.ctypes.data + i, loud.ctypes.data + i)
+        self.lib.rnnoise_destroy(state)
+        return (resample_poly(out, 1, 3) / 32768).astype(np.float32)[: len(samples)]

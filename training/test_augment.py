@@ -2,7 +2,8 @@ import unittest
 
 import numpy as np
 
-from augment import compressed, cut_window, degrade, gate, gsm, noise, opus, resampled, stretch, subtract
+from augment import (as_it_is, cleaned, compressed, cut_window, degrade, floored, gate, gsm, noise, opus, resampled, stretch,
+                     subtract, suppressor, wideband)
 from model import WINDOW
 
 
@@ -12,7 +13,7 @@ class Augment(unittest.TestCase):
         self.tone = (0.1 * np.sin(2 * np.pi * 700 * time)).astype(np.float32)
 
     def test_every_step_keeps_the_length(self) -> None:
-        for step in (gate, subtract, stretch, compressed, resampled, degrade):
+        for step in (gate, subtract, stretch, compressed, resampled, as_it_is, cleaned, floored, degrade):
             for seed in range(4):
                 with self.subTest(step.__name__, seed=seed):
                     out = step(self.tone.copy(), np.random.default_rng(seed))
@@ -39,6 +40,20 @@ class Augment(unittest.TestCase):
         out = gsm.round_trip(self.tone)
         self.assertEqual(out.shape, self.tone.shape)
         self.assertGreater(np.abs(np.fft.rfft(out)[2_800]), 0.5 * np.abs(np.fft.rfft(self.tone)[2_800]))
+
+    @unittest.skipUnless(wideband.available, "no ffmpeg")
+    def test_g722_keeps_the_tone_and_adds_noise(self) -> None:
+        out = wideband.round_trip(self.tone)
+        self.assertEqual(out.shape, self.tone.shape)
+        self.assertAlmostEqual(float(np.std(out) / np.std(self.tone)), 1, delta=0.05)
+        self.assertGreater(np.abs(np.fft.rfft(out)[20_000:]).max(), 3 * np.abs(np.fft.rfft(self.tone)[20_000:]).max())
+
+    @unittest.skipUnless(suppressor.available, "no pyrnnoise")
+    def test_rnnoise_takes_hiss_away(self) -> None:
+        hiss = 0.01 * np.random.default_rng(0).standard_normal(WINDOW).astype(np.float32)
+        out = suppressor.round_trip(hiss)
+        self.assertEqual(out.shape, hiss.shape)
+        self.assertLess(np.std(out[32_000:]), 0.3 * np.std(hiss[32_000:]))
 
     @unittest.skipUnless(opus.available, "no libopus")
     def test_lost_packets_are_concealed_and_change_the_sound(self) -> None:

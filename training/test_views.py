@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from views import Copies, View, quota, window
+from views import SHARES, TREATMENTS, Copies, View, plan, quota, window
 
 
 class Views(unittest.TestCase):
@@ -13,6 +13,16 @@ class Views(unittest.TestCase):
         self.assertEqual(sum(c.g == "small" for c in even), 50)
         rooted = quota(clips, lambda c: c.g, 0.5, 100)
         self.assertEqual(sum(c.g == "small" for c in rooted), 20)
+
+    def test_both_classes_are_treated_alike_as_often(self) -> None:
+        clips = [SimpleNamespace(file=f"{i}", spoof=i % 3 == 0, corpus="c", family="f") for i in range(40)]
+        views = plan(SimpleNamespace(training=lambda: clips), SimpleNamespace(kinds=lambda file: []), 200, 1)
+        spoof = {c.file: c.spoof for c in clips}
+        for treatment in TREATMENTS:
+            counts = [sum(v.treatment == treatment and spoof[v.file] == s for v in views) for s in (False, True)]
+            self.assertEqual(counts, [round(200 * SHARES[treatment])] * 2)
+        self.assertEqual([v.row for v in views], list(range(len(views))))
+        self.assertAlmostEqual(sum(SHARES.values()), 1)
 
     def test_a_pair_is_degraded_alike(self) -> None:
         audio = np.random.default_rng(0).normal(0, 0.05, 70_000).astype(np.float32)

@@ -12,16 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from augment import cut_window, degrade, line
+from augment import as_it_is, cleaned, cut_window, degrade, floored, line
 from clips import Clip, Corpus
 from model import WINDOW
 
 COPIES_OF_ONE = 2
 """How many copies go with each human window."""
 
-
-TREATMENTS = {"degraded": degrade, "plain": lambda samples, rng: samples, "line": lambda samples, rng: line(samples, rng, always=True)}
-"""Most windows are degraded; every clip is also heard once as it is and once through a line, as calls and tests mostly bring it."""
+TREATMENTS = {
+    "degraded": degrade,
+    "plain": as_it_is,
+    "line": lambda samples, rng: line(samples, rng, always=True),
+    "cleaned": cleaned,
+    "floored": floored,
+}
+SHARES = {"degraded": 0.34, "plain": 0.18, "line": 0.18, "cleaned": 0.15, "floored": 0.15}
+"""Of the windows of each class. Both classes come in every degree of cleanliness, or cleanliness would tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +84,17 @@ def quota(clips: list[Clip], key, exponent: float, total: int) -> list[Clip]:
 
 
 def plan(corpus: Corpus, copies: Copies, each: int, seed: int) -> list[View]:
-    """Every window to make, in order: `each` of either class from the corpus, and copies beside the human ones."""
+    """Every window to make, in order: `each` of either class, humans by corpus and machines by family, and copies beside humans."""
     known, rng, views = corpus.training(), np.random.default_rng(seed), []
-    for clip in quota([c for c in known if not c.spoof], lambda c: c.corpus, 0.6, each):
-        row, kinds = len(views), copies.kinds(clip.file)
-        views.append(View(row, clip.file, "", -1, row))
-        for kind in rng.permutation(kinds)[:COPIES_OF_ONE]:
-            views.append(View(len(views), clip.file, str(kind), row, row))
-    for clip in quota([c for c in known if c.spoof], lambda c: c.family, 0.3, each):
-        views.append(View(len(views), clip.file, "", -1, len(views)))
-    for treatment in ("plain", "line"):
-        views += [View(len(views) + i, clip.file, "", -1, len(views) + i, treatment) for i, clip in enumerate(known)]
+    humans, machines = [c for c in known if not c.spoof], [c for c in known if c.spoof]
+    for treatment, share in SHARES.items():
+        for clips, key, exponent in ((humans, lambda c: c.corpus, 0.6), (machines, lambda c: c.family, 0.4)):
+            shuffled = [clips[i] for i in rng.permutation(len(clips))]
+            for clip in quota(shuffled, key, exponent, round(each * share)):
+                row = len(views)
+                views.append(View(row, clip.file, "", -1, row, treatment))
+                for kind in rng.permutation(copies.kinds(clip.file))[:COPIES_OF_ONE]:
+                    views.append(View(len(views), clip.file, str(kind), row, row, treatment))
     return views
 
 
@@ -126,7 +132,7 @@ def main(options: argparse.Namespace) -> None:
             out.flush()
             done.write_text(str(i))
             print(f"{i} of {len(mine)} windows, {time.time() - started:.0f} s", flush=True)
-    clips = {f: dict(spoof=c.spoof, fold=c.fold, corpus=c.split == "dev", group=c.family if c.spoof else c.corpus) for f, c in by_file.items()}
+    clips = {f: dict(spoof=c.spoof, fold=c.fold, corpus=c.split == "dev", group=c.group) for f, c in by_file.items()}
     rows = [dict(clips[v.file], **({"spoof": True, "group": v.kind} if v.kind else {}), kind=v.kind, pair=v.pair, treatment=v.treatment) for v in views]
     (options.work / "views.json").write_text(json.dumps(rows))
 
