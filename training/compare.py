@@ -37,7 +37,7 @@ SETTINGS: dict[str, dict] = {
     **{f"logspec, only {kind}": dict(network="logspec", without=",".join(k for k in (*KINDS, "hifigan-v2") if k != kind))
        for kind in KINDS},
 }
-DEFAULTS = dict(without="", copies=0.4, contrast=0.3, size=1024, batch=32, rate=2e-3, guide=0.0, teacher=None)
+DEFAULTS = dict(without="", copies=0.4, contrast=0.3, size=1024, batch=32, rate=2e-3, guide=0.0, teacher=None, line=0.0, begin=None)
 
 
 def one(work: Path, name: str, fold: int, seed: int, epochs: int, corpus: Corpus, copies: Copies) -> None:

@@ -16,6 +16,7 @@ from sklearn.covariance import ledoit_wolf
 from torch import nn
 
 from judge import load_average
+from networks.guided import summary
 
 FITTED = 4_000
 """Windows that a Gaussian is fitted to."""
@@ -29,13 +30,6 @@ def embedded(model: nn.Module, audio: np.ndarray) -> np.ndarray:
         frames = model.both(model.front(torch.from_numpy(audio[i : i + 32].astype(np.float32) / 32768)))[1]
         out.append(summary(frames).numpy())
     return np.concatenate(out)
-
-
-def summary(frames: torch.Tensor) -> torch.Tensor:
-    """[B, 400]: mean and deviation over time of frames [B, 200, 100]."""
-    mean = frames.mean(dim=2)
-    centred = frames - mean.unsqueeze(2)
-    return torch.cat([mean, torch.sqrt((centred * centred).mean(dim=2) + 1e-5)], dim=1)
 
 
 def gaussian(summaries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from torch import nn
 
 from networks.cepstral import Cepstra
 from networks.convolutional import LogSpec, Phase, RawFilters, TwoRates
-from networks.guided import Guided
+from networks.guided import Guided, Hearing
 
 WINDOW = 64_000
 
@@ -17,11 +17,12 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "two-rates": TwoRates,
     "guided": Guided,
 }
+"""Those that learn from the classes."""
 
 
 def build(name: str) -> nn.Module:
-    """A network with fresh weights."""
-    return NETWORKS[name]()
+    """A network with fresh weights: one of NETWORKS, or `hearing`, which only learns to hear."""
+    return {**NETWORKS, "hearing": Hearing}[name]()
 
 
 def parameters(model: nn.Module) -> int:

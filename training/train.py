@@ -12,7 +12,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from augment import opus
+from guide import TAUGHT
+from hearing import begun
 from model import NETWORKS, build, parameters
+from telephony import ALAW, MULAW, telephone
 
 
 HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -42,15 +46,16 @@ GUIDE_STEP = 640
 
 
 class Views:
-    """The stored windows by class and group, groups drawn with nearly equal odds, humans by the root of their size."""
+    """The stored windows by class and group, small groups drawn more often than their size asks."""
 
-    def __init__(self, work: Path, leave_out: set[int], without: set[str]):
+    def __init__(self, work: Path, leave_out: set[int], without: set[str], line: float = 0):
+        self.line = line
         rows = json.loads((work / "views.json").read_text())
         self.audio = np.load(work / "views.npy", mmap_mode="r")
         without = without | {kind for kind, fold in KIN.items() if fold in leave_out}
         kept = [i for i, r in enumerate(rows) if r["fold"] not in leave_out and r["kind"] not in without]
         self.pair_of = {i: rows[i]["pair"] for i in kept if rows[i]["kind"]}
-        self.humans = self.grouped([i for i in kept if not rows[i]["spoof"]], rows, 1.0)
+        self.humans = self.grouped([i for i in kept if not rows[i]["spoof"]], rows, 0.6)
         self.machines = self.grouped([i for i in kept if rows[i]["spoof"] and not rows[i]["kind"]], rows, 0.3)
         self.copies = self.grouped(list(self.pair_of), rows, 0.0)
         self.guide = None
@@ -60,12 +65,18 @@ class Views:
         self.guide = np.load(file, mmap_mode="r")
         some = np.asarray(self.guide[:: max(1, len(self.guide) // 500)], np.float32)
         self.middle, self.spread = some.mean((0, 1)), some.std((0, 1)) + 1e-3
+        self.summaries = np.asarray(np.load(file.with_name("guide_pooled.npy"), mmap_mode="r")[:, TAUGHT], np.float32)
+        self.summaries = (self.summaries - self.summaries.mean(0)) / (self.summaries.std(0) + 1e-3)
 
     def guided(self, rows: list[int], shift: np.ndarray) -> torch.Tensor:
         """[B, 200, 100] of the guide's frames, turned as the windows are."""
         frames = (np.asarray(self.guide[rows], np.float32) - self.middle) / self.spread
         turned = [np.roll(f, s // GUIDE_STEP, axis=0) for f, s in zip(frames, shift, strict=True)]
         return torch.from_numpy(np.stack(turned)).transpose(1, 2)
+
+    def summary(self, rows: list[int]) -> torch.Tensor:
+        """[B, 400] of the guide's mean and deviation over the windows, which turning does not change."""
+        return torch.from_numpy(self.summaries[rows])
 
     @staticmethod
     def grouped(indices: list[int], rows: list[dict], exponent: float) -> tuple[list[list[int]], np.ndarray]:
@@ -91,8 +102,20 @@ class Views:
         spoof = [1.0] * mix.pairs + [0.0] * (mix.pairs + mix.humans) + [1.0] * mix.machines
         shift = rng.integers(0, 25, len(rows)) * GUIDE_STEP
         shift[mix.pairs : 2 * mix.pairs] = shift[: mix.pairs]
-        audio = np.stack([np.roll(self.audio[i], s) for i, s in zip(rows, shift, strict=True)])
-        return torch.from_numpy(audio.astype(np.float32) / 32768), torch.tensor(spoof), rows, shift
+        audio = np.stack([np.roll(self.audio[i], s) for i, s in zip(rows, shift, strict=True)]).astype(np.float32) / 32768
+        by_line = rng.random(len(rows)) < self.line
+        by_line[mix.pairs : 2 * mix.pairs] = by_line[: mix.pairs]
+        for i in np.flatnonzero(by_line):
+            audio[i] = call(audio[i], np.random.default_rng((rows[i % mix.pairs] if i < 2 * mix.pairs else rows[i], int(shift[i]))))
+        return torch.from_numpy(audio), torch.tensor(spoof), rows, shift
+
+
+def call(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Through a telephone, or through Opus with some packets lost."""
+    if rng.random() < 0.5 or not opus.available:
+        return telephone(samples, (MULAW, ALAW)[rng.integers(2)])
+    lost = rng.random(len(samples) // opus.FRAME + 1) < rng.choice([0, 0, 0.05])
+    return opus.round_trip(samples, int(rng.choice([8_000, 12_000, 16_000, 24_000])), lost)
 
 
 def paired(values: torch.Tensor, pairs: int) -> torch.Tensor:
@@ -148,12 +171,15 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     gone = {int(f) for f in options.leave_out.split(",") if f}
-    views = Views(options.work, gone, set(options.without.split(",")) - {""})
+    views = Views(options.work, gone, set(options.without.split(",")) - {""}, options.line)
     teacher = np.load(options.teacher) if options.teacher else None
     if options.guide:
         views.follow_guide(options.work / "guide_frames.npy")
+    hearing = options.network == "hearing"
     mix = Mix.of(options.batch, options.copies if views.pair_of else 0)
     model, average = (build(options.network).to(memory_format=torch.channels_last) for _ in range(2))
+    if options.begin:
+        model.load_state_dict(begun(options.begin), strict=False)
     average.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.rate, weight_decay=0.02)
     per_epoch = options.size // options.batch
@@ -178,12 +204,19 @@ def run(options: argparse.Namespace) -> None:
             audio, spoof, rows, shift = views.batch(mix, rng)
             soft = torch.sigmoid(torch.from_numpy(teacher[rows])) if teacher is not None else None
             with torch.no_grad():
-                maps = blur(model.front(audio), mix.pairs, generator)
+                maps = model.front(audio)
+                if not hearing:
+                    maps = blur(maps, mix.pairs, generator)
             with torch.autocast("cpu", torch.bfloat16, enabled=HALF):
-                logit, frames = model.both(maps) if options.guide else (model.classify(maps), None)
-            loss = loss_of(logit.float(), spoof, mix.pairs, options.contrast, soft)
+                if hearing:
+                    logit, frames = None, model.frames(maps)
+                else:
+                    logit, frames = model.both(maps) if options.guide else (model.classify(maps), None)
+            loss = torch.zeros(()) if logit is None else loss_of(logit.float(), spoof, mix.pairs, options.contrast, soft)
             if frames is not None:
                 loss = loss + options.guide * F.smooth_l1_loss(frames.float(), views.guided(rows, shift))
+            if hearing:
+                loss = loss + options.guide * F.smooth_l1_loss(model.heard(frames.float()), views.summary(rows))
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
@@ -212,13 +245,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--network", choices=sorted(NETWORKS), default="logspec")
+    parser.add_argument("--network", choices=[*sorted(NETWORKS), "hearing"], default="logspec")
     parser.add_argument("--leave-out", default="", help="folds of dev not to train on, such as 1,2")
     parser.add_argument("--without", default="", help="vocoders whose copies are not trained on, such as flow,codec")
     parser.add_argument("--copies", type=float, default=0.4, help="share of the machine windows that are copies of humans")
     parser.add_argument("--contrast", type=float, default=0.3, help="weight of a copy's margin over its own human")
     parser.add_argument("--teacher", type=Path, help="logits of an ensemble on the stored windows, by ensemble.py")
-    parser.add_argument("--guide", type=float, default=0, help="weight of hearing as the guide does, for the network `guided`")
+    parser.add_argument("--guide", type=float, default=0, help="weight of hearing as the guide does, for the networks `guided` and `hearing`")
+    parser.add_argument("--line", type=float, default=0,
+                        help="share of windows heard through a call whose teachers heard them without: the network is to hear past it")
+    parser.add_argument("--begin", type=Path, help="a checkpoint or kept weights to begin from, where names agree")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--size", type=int, default=1024, help="windows an epoch")
     parser.add_argument("--batch", type=int, default=32)

@@ -22,8 +22,15 @@ class Residual(nn.Module):
         return x + torch.relu(self.norm(self.conv(x)))
 
 
-class Guided(nn.Module):
-    """Log power, 320 points every 160, six convolutions over both axes, four over time; frames as the guide's, and a logit."""
+def summary(frames: torch.Tensor) -> torch.Tensor:
+    """[B, 400]: mean and deviation over time of frames [B, 200, n]."""
+    mean = frames.mean(dim=2)
+    centred = frames - mean.unsqueeze(2)
+    return torch.cat([mean, torch.sqrt((centred * centred).mean(dim=2) + 1e-5)], dim=1)
+
+
+class Frames(nn.Module):
+    """Log power, 320 points every 160, six convolutions over both axes, four over time: frames as the guide's."""
 
     def __init__(self, width: int = 128) -> None:
         super().__init__()
@@ -36,15 +43,44 @@ class Guided(nn.Module):
         self.bands = nn.Sequential(nn.Conv1d(64 * 5, width, 1, bias=False), nn.BatchNorm1d(width), nn.ReLU())
         self.time = nn.Sequential(*(Residual(width, d) for d in (1, 2, 4)))
         self.guide = nn.Conv1d(width, GUIDE, 1)
-        self.pool, self.head = Pool(GUIDE, each=True), head(2 * GUIDE)
 
     def front(self, audio: torch.Tensor) -> list[torch.Tensor]:
         return [self.power(nn.functional.pad(level_normalised(audio), (80, 240)))]
 
-    def both(self, maps: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits [B], and frames [B, 200, 100] that should be the guide's."""
+    def frames(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """[B, 200, 100] that should be the guide's."""
         x = self.steps(self.scale(maps[0]))
-        frames = self.guide(self.time(self.bands(x.permute(0, 1, 3, 2).flatten(1, 2))))
+        return self.guide(self.time(self.bands(x.permute(0, 1, 3, 2).flatten(1, 2))))
+
+
+class Hearing(Frames):
+    """The same, and a summary: what it hears of a window, 400 numbers, should be the guide's mean and deviation over time.
+
+    It is never told who is a machine.
+    """
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__(width)
+        self.amended = nn.Linear(2 * GUIDE, 2 * GUIDE)
+
+    def heard(self, frames: torch.Tensor) -> torch.Tensor:
+        """[B, 400] that should be the guide's summary of the window."""
+        return self.amended(summary(frames))
+
+    def forward(self, audio: torch.Tensor) -> torch.Tensor:
+        return self.heard(self.frames(self.front(audio)))
+
+
+class Guided(Frames):
+    """The same, and a logit from attentive statistics of the frames."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__(width)
+        self.pool, self.head = Pool(GUIDE, each=True), head(2 * GUIDE)
+
+    def both(self, maps: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits [B], and frames [B, 200, 100]."""
+        frames = self.frames(maps)
         return self.head(self.pool(frames)).squeeze(1), frames
 
     def classify(self, maps: list[torch.Tensor]) -> torch.Tensor:
