@@ -48,12 +48,11 @@ def systems(evaluation: dict) -> str:
 
 
 def humans(evaluation: dict) -> str:
-    """How often a human clip's LLR leans to machine, by corpus."""
-    conditions = evaluation["conditions"]
-    first = next(iter(conditions.values()))["humans_by_corpus"]
-    body = [[name, row["clips"], *(percent(c["humans_by_corpus"][name]["llr_above_0"]) for c in conditions.values())]
-            for name, row in first.items()]
-    return rows(["human corpus", "clips", *conditions], body)
+    """How often a human clip's LLR leans to machine, by corpus: of the test, and of studios that are never learned from."""
+    every = {name: {**c["humans_by_corpus"], **evaluation["studio"][name]} for name, c in evaluation["conditions"].items()}
+    body = [[name, row["clips"], *(percent(c[name]["llr_above_0"]) for c in every.values())]
+            for name, row in next(iter(every.values())).items()]
+    return rows(["human corpus", "clips", *every], body)
 
 
 def states(tables: dict) -> str:

@@ -59,11 +59,7 @@ def table(rows: list[tuple[Clip, float]]) -> dict:
         "all": figure(human, machine),
         "without_speaker_in_dev": figure(human, apart),
         "systems": {name: figure(human, {name: scores}) for name, scores in machine.items()},
-        "humans_by_corpus": {
-            name: {"clips": len(x), "median_llr": round(float(np.median(x)), 3),
-                   "llr_above_0": round(float(np.mean(x > 0)), 3)}
-            for name, x in grouped([r for r in rows if not r[0].spoof], lambda c: c.corpus).items()
-        },
+        "humans_by_corpus": leaning(rows),
         "calibration": {
             "cllr": round(cllr(h, m), 4),
             "min_cllr": round(min_cllr(h, m), 4),
@@ -73,6 +69,12 @@ def table(rows: list[tuple[Clip, float]]) -> dict:
         "clips_at_or_above_p_0.8": {name: round(float(np.mean(x >= 0.8)), 3) for name, x in p.items()},
         "clips_at_or_below_p_0.2": {name: round(float(np.mean(x <= 0.2)), 3) for name, x in p.items()},
     }
+
+
+def leaning(rows: list[tuple[Clip, float]]) -> dict[str, dict]:
+    """How many clips of each human corpus lean to machine."""
+    return {name: {"clips": len(x), "median_llr": round(float(np.median(x)), 3), "llr_above_0": round(float(np.mean(x > 0)), 3)}
+            for name, x in grouped([r for r in rows if not r[0].spoof], lambda c: c.corpus).items()}
 
 
 def join(clips: list[Clip], corpus: Corpus, seconds: float) -> tuple[np.ndarray, int]:
@@ -140,11 +142,13 @@ def main(options: argparse.Namespace) -> None:
         "speed": measure(model),
         "strange": strange(corpus, scorer, options.music),
         "conditions": {},
+        "studio": {},
         "channels": {},
         "long_channels": {},
     }
     for name, treat in conditions().items():
         result["conditions"][name] = table([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in test])
+        result["studio"][name] = leaning([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in corpus.check()])
         result["channels"][name] = joined(corpus, scorer, 15, treat, thresholds)
         result["long_channels"][name] = joined(corpus, scorer, 45, treat, thresholds)
         figures = result["conditions"][name]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make the default detector again, from the corpus to the card.
 #   DATA=folder with manifest.csv, clips/, vocoders/   WORK=scratch folder outside the repository   ./training/run.sh [step ...]
+# HEAR=1 learns to hear anew, where what is kept in hearing/ would do.
 # KOKORO names the folder of Kokoro's voices (*.bin), for the step `spoken`; README.md says where they come from.
 # Without steps: all but `vocoders` and `copies`, which did not pay (README.md), and `ship`, which takes the place of the pack
 # that ships. Stop it at any time: the next call goes on from the last checkpoint.
@@ -11,12 +12,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 PACK=${PACK:-$WORK/default}
 COPIES=${COPIES:-0}
-WINDOWS=${WINDOWS:-5000}
-EPOCHS=${EPOCHS:-36}
+WINDOWS=${WINDOWS:-6000}
+EPOCHS=${EPOCHS:-40}
 FOLD_EPOCHS=${FOLD_EPOCHS:-20}
+TOLD_EPOCHS=${TOLD_EPOCHS:-15}
 VERSION=${VERSION:-0.2.0}
 FOLDS=${FOLDS:-"0 3 4"}
+HEAR=${HEAR:-0}
 MUSIC=${MUSIC:-/usr/share/asterisk/moh}
+SOUNDS=${SOUNDS:-/usr/share/asterisk/sounds}
 export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # Run two commands beside each other; fail if either fails.
@@ -28,10 +32,25 @@ both() {
 
 prepared() { "$PYTHON" "$here/clips.py" "$DATA" "$WORK"; }
 
-train() { # checkpoint teacher arguments
-  checkpoint=$1 teacher=$2
-  shift 2
-  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$checkpoint" --network guided --guide 1 --teacher "$WORK/$teacher" --copies "$COPIES" --batch 16 "$@"
+hear() { # name epochs leave-out: a network that hears as the guide does, unless one is kept
+  [ "$HEAR" = 0 ] && [ -e "$here/hearing/$1.pt" ] && return 0
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$1.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 \
+    --epochs "$2" --leave-out "$3"
+}
+
+heard() { # name: where it is
+  if [ -e "$WORK/hearing-$1.pt" ]; then echo "$WORK/hearing-$1.pt"; else echo "$here/hearing/$1.pt"; fi
+}
+
+tell() { # name hearing teacher seed leave-out: a detector that begins with what a network has learned to hear
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/$1.pt" --network guided --guide 1 --copies "$COPIES" --batch 16 --rate 1e-3 \
+    --line 0.35 --epochs "$TOLD_EPOCHS" --begin "$(heard "$2")" --teacher "$WORK/$3.npy" --seed "$4" --leave-out "$5"
+}
+
+folds() {
+  for fold in $FOLDS; do
+    hear "fold$fold" "$FOLD_EPOCHS" "$fold" && tell "fold$fold" "fold$fold" "taught-$fold" 1 "$fold" || return 1
+  done
 }
 
 step() {
@@ -44,15 +63,21 @@ step() {
   copies) "$PYTHON" -m vocoders.copies "$DATA" "$WORK" ;;
   spoken)
     "$PYTHON" -m synthesis.make "$WORK" "${KOKORO:?folder of the voices of Kokoro}"
+    "$PYTHON" "$here/studio.py" "$DATA" "$WORK" --sounds "$SOUNDS"
     prepared ;;
   views)
     both "'$PYTHON' '$here/views.py' '$WORK' --each $WINDOWS --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/views.py' '$WORK' --each $WINDOWS --part 1 --parts 2" ;;
   guide)
     both "'$PYTHON' '$here/guide.py' '$WORK' --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/guide.py' '$WORK' --part 1 --parts 2"
-    "$PYTHON" "$here/taught.py" "$WORK" ;;
+    "$PYTHON" "$here/taught.py" "$WORK" --folds $FOLDS ;;
   train)
-    train main.pt taught.npy --epochs "$EPOCHS"
-    for fold in $FOLDS; do train "fold$fold.pt" "taught-$fold.npy" --leave-out "$fold" --epochs "$FOLD_EPOCHS"; done ;;
+    folds & first=$!
+    hear main "$EPOCHS" ""
+    tell main main taught 1 ""
+    wait $first ;;
+  seeds)
+    for seed in 2 3; do tell "main$seed" main taught $seed ""; done
+    "$PYTHON" "$here/seeds.py" "$WORK" "$here/results/seeds.json" main.pt main2.pt main3.pt ;;
   calibrate)
     "$PYTHON" "$here/calibrate.py" "$WORK" 'fold{fold}.pt' --folds $FOLDS
     "$PYTHON" "$here/domain.py" "$WORK" main.pt 'fold{fold}.pt' --folds $FOLDS ;;
@@ -60,8 +85,9 @@ step() {
     "$PYTHON" "$here/export.py" "$WORK" "$PACK" --checkpoint "$WORK/main.pt" --calibration "$WORK/calibration.json" \
       --version "$VERSION" ;;
   judge)
-    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/guided.json" 'fold{fold}.pt' --folds $FOLDS
-    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/guided.json" ;;
+    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/told.json" 'fold{fold}.pt' --folds $FOLDS
+    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/told.json"
+    "$PYTHON" "$here/tried.py" ;;
   evaluate)
     "$PYTHON" "$here/evaluate.py" "$WORK" "$PACK" "$WORK/evaluation.json" "$WORK/main.pt" --music "$MUSIC"
     "$PYTHON" "$here/channels.py" "$WORK" "$here/results/channels.json" 'fold{fold}.pt' --folds $FOLDS --pack "$PACK" ;;
@@ -75,7 +101,7 @@ step() {
 }
 
 [ -e "$WORK/clips.json" ] || prepared
-[ $# -gt 0 ] || set -- spoken views guide train calibrate judge export evaluate
+[ $# -gt 0 ] || set -- spoken views guide train calibrate judge export evaluate seeds
 for name; do
   echo "== $name"
   step "$name"
