@@ -44,7 +44,7 @@ heard() { # name: where it is
 
 tell() { # name hearing teacher seed leave-out: a detector that begins with what a network has learned to hear
   "$PYTHON" "$here/train.py" "$WORK" "$WORK/$1.pt" --network guided --guide 1 --copies "$COPIES" --batch 16 --rate 1e-3 \
-    --line 0.35 --epochs "$TOLD_EPOCHS" --begin "$(heard "$2")" --teacher "$WORK/$3.npy" --seed "$4" --leave-out "$5"
+    --line 0.6 --epochs "$TOLD_EPOCHS" --begin "$(heard "$2")" --teacher "$WORK/$3.npy" --seed "$4" --leave-out "$5"
 }
 
 folds() {
