@@ -8,14 +8,13 @@ from, and say how often a studio's voice that nobody has heard is taken for a ma
 """
 
 import argparse
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
-from synthesis.make import COLUMNS, RATE, write_like_the_corpus
+from synthesis.make import COLUMNS, RATE, write_like_the_corpus, write_manifest
 from vocoders.copies import Given
 from telephony import G722
 
@@ -72,10 +71,7 @@ def main(options: argparse.Namespace) -> None:
             write_like_the_corpus(folder / "clips" / name, lambda h=human: (vocoder(sf.read(h)[0]), RATE), np.random.default_rng((8, i)))
             rows.append(row(name, "spoof", voice))
         print(f"{voice.folder}: {len(kept)} clips, {len(copied)} copies", flush=True)
-    with open(folder / "studio.csv", "w", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_manifest(folder / "studio.csv", rows)
 
 
 if __name__ == "__main__":

@@ -103,10 +103,11 @@ class Views:
         shift = rng.integers(0, 25, len(rows)) * GUIDE_STEP
         shift[mix.pairs : 2 * mix.pairs] = shift[: mix.pairs]
         audio = np.stack([np.roll(self.audio[i], s) for i, s in zip(rows, shift, strict=True)]).astype(np.float32) / 32768
-        by_line = rng.random(len(rows)) < self.line
-        by_line[mix.pairs : 2 * mix.pairs] = by_line[: mix.pairs]
+        by_line, seeds = rng.random(len(rows)) < self.line, rng.integers(1 << 31, size=len(rows))
+        for drawn in (by_line, seeds):
+            drawn[mix.pairs : 2 * mix.pairs] = drawn[: mix.pairs]
         for i in np.flatnonzero(by_line):
-            audio[i] = call(audio[i], np.random.default_rng((rows[i % mix.pairs] if i < 2 * mix.pairs else rows[i], int(shift[i]))))
+            audio[i] = call(audio[i], np.random.default_rng(seeds[i]))
         return torch.from_numpy(audio), torch.tensor(spoof), rows, shift
 
 

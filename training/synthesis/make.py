@@ -50,6 +50,14 @@ def write_like_the_corpus(file: Path, heard: Callable[[], tuple[np.ndarray, int]
         sf.write(file, like_the_corpus(*heard(), rng), RATE, subtype="PCM_16")
 
 
+def write_manifest(file: Path, rows: list[dict]) -> None:
+    """Rows with the corpus's columns, where `clips.py` finds them."""
+    with open(file, "w", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def engines(options: argparse.Namespace) -> list[tuple[Engine, int]]:
     """Each engine with the number of clips it makes."""
     made = {
@@ -81,10 +89,7 @@ def main(options: argparse.Namespace) -> None:
     folder = options.work / "spoken"
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     rows = [row for engine, count in engines(options) for row in speak(engine, count, folder, options.seed)]
-    with open(folder / f"{'-'.join(options.engines)}.csv", "w", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_manifest(folder / f"{'-'.join(options.engines)}.csv", rows)
 
 
 if __name__ == "__main__":
