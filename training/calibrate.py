@@ -47,17 +47,16 @@ class Scored:
 
 
 @torch.no_grad()
-def score_fold(corpus: Corpus, fold: int, checkpoints: list[Path]) -> list[Scored]:
-    """Every other clip of the fold: clean, through mu-law, through Opus at 12 kbit/s, and degraded as in training."""
-    models, out = [load_average(c) for c in checkpoints], []
+def score_fold(corpus: Corpus, fold: int, checkpoint: Path) -> list[Scored]:
+    """Every other clip of the fold: clean, through mu-law, through Opus at 12 and 24 kbit/s, and degraded as in training."""
+    model, out = load_average(checkpoint), []
     for i, clip in enumerate([c for c in corpus.dev() if c.fold == fold][::2]):
         samples = corpus.samples(clip)
         treated = {"clean": samples, "mu-law": telephone(samples), "degraded": degrade(samples, np.random.default_rng((7, fold, i)))}
         if opus.available:
-            treated["Opus"] = opus.round_trip(samples, 12_000)
+            treated |= {f"Opus {bits // 1000}": opus.round_trip(samples, bits) for bits in (12_000, 24_000)}
         for name, audio in treated.items():
-            cut = torch.from_numpy(windows(audio)[1])
-            out.append(Scored(clip, name, np.mean([m(cut).numpy() for m in models], axis=0).astype(float)))
+            out.append(Scored(clip, name, model(torch.from_numpy(windows(audio)[1])).numpy().astype(float)))
     return out
 
 
@@ -130,7 +129,7 @@ def calibration(folds: dict[int, list[Scored]]) -> dict:
         "a": round(slope * factor, 4),
         "b": round(-slope * factor * max(middles.values()), 4),
         "data": f"{count} windows of the development folds {', '.join(map(str, sorted(folds)))}, each scored by a network "
-        "trained without that fold; clean, through 8 kHz mu-law, through Opus at 12 kbit/s, and degraded as in training",
+        "trained without that fold; clean, through 8 kHz mu-law, through Opus at 12 and 24 kbit/s, and degraded as in training",
         "line": {"slope": round(slope, 4), "middles": {f: round(m, 3) for f, m in middles.items()}, "cost_bits": round(cost, 3)},
         "factor": round(factor, 4),
         "channels": channels,
@@ -140,10 +139,7 @@ def calibration(folds: dict[int, list[Scored]]) -> dict:
 def main(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     corpus = Corpus(options.work)
-    folds = {
-        fold: score_fold(corpus, fold, [options.work / c.format(fold=fold) for c in options.checkpoints]) for fold in options.folds
-    }
-    result = {"id": options.id, **calibration(folds)}
+    result = {"id": options.id, **calibration({f: score_fold(corpus, f, options.work / f"fold{f}.pt") for f in options.folds})}
     (options.work / "calibration.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
@@ -151,7 +147,6 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
-    parser.add_argument("checkpoints", nargs="+", help="paths below work with {fold} in them; several are averaged")
-    parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 3])
+    parser.add_argument("--folds", type=int, nargs="+", default=[0, 3, 4])
     parser.add_argument("--id", default="default-0.2")
     main(parser.parse_args())

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 
 from clips import Clip, Corpus
+from conditions import CONDITIONS
 from judge import load_average
 from scoring import RATE, Scorer, Thresholds, running_states, windows
-from telephony import telephone
 
 SECONDS = (5, 10, 30)
-TREATMENTS = {"clean": lambda x: x, "mu-law": telephone}
 
 
 @dataclass(frozen=True)
@@ -111,8 +110,8 @@ def main(options: argparse.Namespace) -> None:
     for name, clips, score in scorers(options, calibration):
         for seconds in SECONDS:
             made = channels(corpus, clips, name, seconds, -(-options.each // sources))
-            for treatment, treat in TREATMENTS.items():
-                scored[f"{seconds} s, {treatment}"] += [(c, score(treat(c.audio))) for c in made]
+            for condition, treat in CONDITIONS.items():
+                scored[f"{seconds} s, {condition}"] += [(c, score(treat(c.audio))) for c in made]
     for name, rows in scored.items():
         result["tables"][name] = table(rows, at)
         print(name, json.dumps(result["tables"][name]), flush=True)

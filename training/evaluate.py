@@ -7,27 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from augment import opus
 from benchmark import measure
 from clips import Clip, Corpus
+from conditions import CONDITIONS
 from judge import load_average
 from model import parameters
 from rates import auc, cllr, eer, interval, min_cllr, reliability
 from scoring import RATE, Scorer, Thresholds
 from strange import table as strange
-from telephony import telephone
 
 PAUSE = np.zeros(int(0.3 * RATE), np.float32)
-
-
-def conditions() -> dict:
-    """Name and treatment of the audio of each table."""
-    table = {"clean": lambda x: x, "mu-law 8 kHz": telephone}
-    if opus.available:
-        lost = np.random.default_rng(5).random(997) < 0.05
-        table["Opus 12 kbit/s"] = lambda x: opus.round_trip(x, 12_000)
-        table["Opus 12 kbit/s, 5 % lost"] = lambda x: opus.round_trip(x, 12_000, lost)
-    return table
 
 
 def grouped(rows: list[tuple[Clip, float]], key) -> dict[str, np.ndarray]:
@@ -146,7 +135,7 @@ def main(options: argparse.Namespace) -> None:
         "channels": {},
         "long_channels": {},
     }
-    for name, treat in conditions().items():
+    for name, treat in CONDITIONS.items():
         result["conditions"][name] = table([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in test])
         result["studio"][name] = leaning([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in corpus.check()])
         result["channels"][name] = joined(corpus, scorer, 15, treat, thresholds)

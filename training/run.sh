@@ -15,12 +15,15 @@ COPIES=${COPIES:-0}
 WINDOWS=${WINDOWS:-6000}
 EPOCHS=${EPOCHS:-40}
 FOLD_EPOCHS=${FOLD_EPOCHS:-20}
+CALL_EPOCHS=${CALL_EPOCHS:-12}
 TOLD_EPOCHS=${TOLD_EPOCHS:-15}
 VERSION=${VERSION:-0.2.0}
 FOLDS=${FOLDS:-"0 3 4"}
 HEAR=${HEAR:-0}
 MUSIC=${MUSIC:-/usr/share/asterisk/moh}
 SOUNDS=${SOUNDS:-/usr/share/asterisk/sounds}
+# One arena that is never given back: a network takes and leaves the same memory every step.
+export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000
 export PYTHONPATH="$here" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # Run two commands beside each other; fail if either fails.
@@ -30,12 +33,20 @@ both() {
   wait $first && wait $second
 }
 
+halves() { # script option ...: one process for each half, the second a little later, when the first has made the file
+  made="'$PYTHON' '$here/$1' '$WORK'"
+  shift
+  both "$made $* --part 0 --parts 2" "sleep 5; $made $* --part 1 --parts 2"
+}
+
 prepared() { "$PYTHON" "$here/clips.py" "$DATA" "$WORK"; }
 
-hear() { # name epochs leave-out: a network that hears as the guide does, unless one is kept
+hear() { # name epochs leave-out: a network that hears as the guide does, first plainly and then past calls, unless one is kept
   [ "$HEAR" = 0 ] && [ -e "$here/hearing/$1.pt" ] && return 0
-  "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$1.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 \
-    --epochs "$2" --leave-out "$3"
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$1-first.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 \
+    --epochs "$2" --leave-out "$3" &&
+    "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$1.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 --rate 1e-3 \
+      --line 0.7 --epochs "$CALL_EPOCHS" --begin "$WORK/hearing-$1-first.pt" --seed 3 --leave-out "$3"
 }
 
 heard() { # name: where it is
@@ -66,9 +77,10 @@ step() {
     "$PYTHON" "$here/studio.py" "$DATA" "$WORK" --sounds "$SOUNDS"
     prepared ;;
   views)
-    both "'$PYTHON' '$here/views.py' '$WORK' --each $WINDOWS --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/views.py' '$WORK' --each $WINDOWS --part 1 --parts 2" ;;
+    halves views.py --each "$WINDOWS"
+    halves calls.py ;;
   guide)
-    both "'$PYTHON' '$here/guide.py' '$WORK' --part 0 --parts 2" "sleep 5; '$PYTHON' '$here/guide.py' '$WORK' --part 1 --parts 2"
+    halves guide.py
     "$PYTHON" "$here/taught.py" "$WORK" --folds $FOLDS ;;
   train)
     folds & first=$!
@@ -76,10 +88,12 @@ step() {
     tell main main taught 1 ""
     wait $first ;;
   seeds)
-    for seed in 2 3; do tell "main$seed" main taught $seed ""; done
+    tell main2 main taught 2 "" & first=$!
+    tell main3 main taught 3 ""
+    wait $first
     "$PYTHON" "$here/seeds.py" "$WORK" "$here/results/seeds.json" main.pt main2.pt main3.pt ;;
   calibrate)
-    "$PYTHON" "$here/calibrate.py" "$WORK" 'fold{fold}.pt' --folds $FOLDS
+    "$PYTHON" "$here/calibrate.py" "$WORK" --folds $FOLDS
     "$PYTHON" "$here/domain.py" "$WORK" main.pt 'fold{fold}.pt' --folds $FOLDS ;;
   export)
     "$PYTHON" "$here/export.py" "$WORK" "$PACK" --checkpoint "$WORK/main.pt" --calibration "$WORK/calibration.json" \

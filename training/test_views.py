@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from calls import called
 from views import SHARES, TREATMENTS, Copies, View, plan, quota, window
 
 
@@ -37,6 +38,14 @@ class Views(unittest.TestCase):
             copy = window(View(1, "h.flac", "flow", 0, seed), corpus, copies, *known)
             np.testing.assert_array_equal(human, copy)
         self.assertEqual(len(human), 64_000)
+
+    def test_a_copy_and_its_human_go_through_the_same_call(self) -> None:
+        audio = np.round(np.random.default_rng(0).normal(0, 3000, 64_000)).astype(np.int16)
+        rows = [dict(kind="", pair=-1), dict(kind="flow", pair=0), dict(kind="", pair=-1)]
+        human, copy, other = (called(np.stack([audio] * 3), rows, i) for i in range(3))
+        np.testing.assert_array_equal(human, copy)
+        self.assertGreater(np.abs(human.astype(int) - other).max(), 0)
+        self.assertGreater(np.abs(human.astype(int) - audio).max(), 0)
 
     def test_a_copy_needs_its_human(self) -> None:
         with self.assertRaises(ValueError):

@@ -12,11 +12,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from augment import opus
 from guide import TAUGHT
 from hearing import begun
 from model import NETWORKS, build, parameters
-from telephony import ALAW, MULAW, telephone
 
 
 HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -52,6 +50,7 @@ class Views:
         self.line = line
         rows = json.loads((work / "views.json").read_text())
         self.audio = np.load(work / "views.npy", mmap_mode="r")
+        self.calls = np.load(work / "calls.npy", mmap_mode="r") if line else None
         without = without | {kind for kind, fold in KIN.items() if fold in leave_out}
         kept = [i for i, r in enumerate(rows) if r["fold"] not in leave_out and r["kind"] not in without]
         self.pair_of = {i: rows[i]["pair"] for i in kept if rows[i]["kind"]}
@@ -102,21 +101,11 @@ class Views:
         spoof = [1.0] * mix.pairs + [0.0] * (mix.pairs + mix.humans) + [1.0] * mix.machines
         shift = rng.integers(0, 25, len(rows)) * GUIDE_STEP
         shift[mix.pairs : 2 * mix.pairs] = shift[: mix.pairs]
-        audio = np.stack([np.roll(self.audio[i], s) for i, s in zip(rows, shift, strict=True)]).astype(np.float32) / 32768
-        by_line, seeds = rng.random(len(rows)) < self.line, rng.integers(1 << 31, size=len(rows))
-        for drawn in (by_line, seeds):
-            drawn[mix.pairs : 2 * mix.pairs] = drawn[: mix.pairs]
-        for i in np.flatnonzero(by_line):
-            audio[i] = call(audio[i], np.random.default_rng(seeds[i]))
+        by_line = rng.random(len(rows)) < self.line
+        by_line[mix.pairs : 2 * mix.pairs] = by_line[: mix.pairs]
+        stored = [(self.calls if called else self.audio)[i] for i, called in zip(rows, by_line, strict=True)]
+        audio = np.stack([np.roll(a, s) for a, s in zip(stored, shift, strict=True)]).astype(np.float32) / 32768
         return torch.from_numpy(audio), torch.tensor(spoof), rows, shift
-
-
-def call(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Through a telephone, or three times as often through Opus, some packets of which may be lost: it is the harder to hear past."""
-    if rng.random() < 0.25 or not opus.available:
-        return telephone(samples, (MULAW, ALAW)[rng.integers(2)])
-    lost = rng.random(len(samples) // opus.FRAME + 1) < rng.choice([0, 0, 0.05])
-    return opus.round_trip(samples, int(rng.choice([8_000, 12_000, 16_000, 24_000])), lost)
 
 
 def paired(values: torch.Tensor, pairs: int) -> torch.Tensor:
