@@ -93,14 +93,14 @@ step() {
     wait $first
     "$PYTHON" "$here/seeds.py" "$WORK" "$here/results/seeds.json" main.pt main2.pt main3.pt ;;
   calibrate)
-    "$PYTHON" "$here/calibrate.py" "$WORK" --folds $FOLDS
+    "$PYTHON" "$here/calibrate.py" "$WORK" main.pt --folds $FOLDS
     "$PYTHON" "$here/domain.py" "$WORK" main.pt 'fold{fold}.pt' --folds $FOLDS ;;
   export)
     "$PYTHON" "$here/export.py" "$WORK" "$PACK" --checkpoint "$WORK/main.pt" --calibration "$WORK/calibration.json" \
       --version "$VERSION" ;;
   judge)
-    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/told.json" 'fold{fold}.pt' --folds $FOLDS
-    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/told.json"
+    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/past-calls.json" 'fold{fold}.pt' --folds $FOLDS
+    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/past-calls.json"
     "$PYTHON" "$here/tried.py" ;;
   evaluate)
     "$PYTHON" "$here/evaluate.py" "$WORK" "$PACK" "$WORK/evaluation.json" "$WORK/main.pt" --music "$MUSIC"
