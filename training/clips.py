@@ -109,7 +109,7 @@ class Corpus:
 
     def check(self) -> list[Clip]:
         """Humans in studios who are never learned from, by `studio.py`."""
-        return [c for c in self.clips if c.split == "check"]
+        return [c for c in self.clips if c.split == "check" and not c.spoof]
 
     def test(self) -> list[Clip]:
         """Test clips, all of them."""

@@ -126,7 +126,7 @@ def main(options: argparse.Namespace) -> None:
         "model": {"id": manifest["id"], "version": manifest["version"], **manifest["files"]["model.onnx"],
                   "parameters": parameters(load_average(options.checkpoint))},
         "calibration": manifest["calibration"],
-        "calibration_fit": {k: v for k, v in fit.items() if k in ("line", "factor", "channels")},
+        "calibration_fit": {k: v for k, v in fit.items() if k in ("line", "studio", "factor", "channels")},
         "training_clips": sum(row["clips"] for row in manifest["training_data"]),
         "speed": measure(model),
         "strange": strange(corpus, scorer, options.music),
