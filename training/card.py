@@ -129,6 +129,7 @@ def main(options: argparse.Namespace) -> None:
         calibration_data=textwrap.fill(manifest["calibration"]["data"], 118),
         middle_low=min(evaluation["calibration_fit"]["line"]["middles"].values()),
         middle_high=max(evaluation["calibration_fit"]["line"]["middles"].values()),
+        studio=f"a logit of {max(evaluation['calibration_fit']['studio'].values())}",
         factor=evaluation["calibration_fit"]["factor"],
         cost_before=evaluation["calibration_fit"]["channels"]["cost_before"],
         cost_after=evaluation["calibration_fit"]["channels"]["cost_after"],
