@@ -1,8 +1,8 @@
 """What a running channel would have said: states after 5, 10 and 30 s of one voice, at given thresholds.
 
 A channel is one system's clips, or one corpus's humans, one after another with short silences. Each fold of dev is
-scored by networks that did not hear it; the test split and humans in studios, where asked for, by the pack. Evidence, decay and
-states are the server's.
+scored by networks that did not hear it; the test split and humans in studios, where asked for, by the pack. The server has two
+windows more, of the first 2 and 3 s, and so calls more channels something.
 """
 
 import argparse

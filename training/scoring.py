@@ -1,4 +1,4 @@
-"""Score audio as the server does: windows, padding, calibrated evidence, states."""
+"""Score audio nearly as the server does: calibrated evidence and states; but whole windows alone, where the server also judges the first 2 and 3 s."""
 
 import json
 from dataclasses import dataclass
