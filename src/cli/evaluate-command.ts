@@ -27,7 +27,10 @@ export function addEvaluation(program: Command, finish: (status: number) => void
         .choices(scoredParts)
         .default("recording"),
     )
-    .option("--through <list>", "repeat it through codecs: mulaw8k, alaw8k, opus16 (kbit/s), …")
+    .option(
+      "--through <list>",
+      "repeat it through codecs: mulaw8k, alaw8k, opus16 (kbit/s), opus16-loss5 (% of packets), …",
+    )
     .option("--subset <name>", "of 2021's metadata; `all` takes every trial (default: eval)")
     .option("--json", "print the report as one JSON object")
     .action(async (options: EvaluateOptions) => {

@@ -7,7 +7,7 @@ import { resampleTrack } from "../stream/resample-track.ts";
 import { hertz } from "../stream/units.ts";
 import { Refusal } from "./refusal.ts";
 
-/** One voice in memory, in [-1, 1]. */
+/** One voice in memory, in [-1, 1]; holes are NaN. */
 export interface Mono {
   /** Hz. */
   readonly rate: number;
@@ -27,7 +27,8 @@ const frameMs = 20;
 
 /**
  * The recordings as they are, then what a list such as `mulaw8k,opus16` names: `mulaw8k` and `alaw8k` are G.711 at
- * 8 kHz, `opusN` is Opus in its voice mode at N kbit/s (6 to 256). Throws {@link Refusal} for anything else.
+ * 8 kHz, `opusN` is Opus in its voice mode at N kbit/s (6 to 256), and `opusN-lossM` the same with M % of its packets
+ * lost (1 to 50). Throws {@link Refusal} for anything else.
  */
 export function toConditions(list: string | undefined): readonly Condition[] {
   const names = (list ?? "").split(",").filter((name) => name !== "");
@@ -38,10 +39,17 @@ export function toConditions(list: string | undefined): readonly Condition[] {
 function toCondition(name: string): Condition {
   if (name === "mulaw8k") return { name, pass: throughTable(encodeMulaw, mulawSamples) };
   if (name === "alaw8k") return { name, pass: throughTable(encodeAlaw, alawSamples) };
-  const kilobits = Number(/^opus(\d{1,3})$/.exec(name)?.[1] ?? NaN);
-  if (kilobits >= 6 && kilobits <= 256) return { name, pass: throughOpus(kilobits * 1000) };
-  throw new Refusal(`--through knows mulaw8k, alaw8k and opus6 to opus256, not ${name}`);
+  const [, kilobits, percent] = /^opus(\d{1,3})(?:-loss(\d{1,2}))?$/.exec(name) ?? [];
+  if (within(kilobits, 6, 256) && (percent === undefined || within(percent, 1, 50))) {
+    return { name, pass: throughOpus(Number(kilobits) * 1000, Number(percent ?? 0) / 100) };
+  }
+  throw new Refusal(
+    `--through knows mulaw8k, alaw8k, opus6 to opus256, and these with -loss1 to -loss50 after them, not ${name}`,
+  );
 }
+
+const within = (text: string | undefined, least: number, most: number): boolean =>
+  Number(text) >= least && Number(text) <= most;
 
 const throughTable =
   (encode: (samples: Float32Array) => Uint8Array, decoded: Float32Array) =>
@@ -53,9 +61,9 @@ const throughTable =
 
 let opusHost: Promise<OpusHost> | undefined;
 
-/** The codec's delay of 6.5 ms stays in, as a listener has it. */
+/** The codec's delay of 6.5 ms stays in, as a listener has it; a lost packet leaves a hole, as it does in a live session. */
 const throughOpus =
-  (bitrate: number) =>
+  (bitrate: number, lossRatio: number) =>
   async (audio: Mono): Promise<Mono> => {
     opusHost ??= createOpusHost();
     const host = await opusHost;
@@ -69,17 +77,33 @@ const throughOpus =
     const stream = host.open(1);
     try {
       const packets = [...encoder.encode([atRate(audio, opusRate)]), ...encoder.flush()];
-      return {
-        rate: opusRate,
-        samples: joinBlocks(packets.map((packet) => stream.decode(packet)?.[0] ?? lost)),
-      };
+      const random = createRandom(packets);
+      const blocks = packets.map((packet) =>
+        random() < lossRatio ? hole : (stream.decode(packet)?.[0] ?? hole),
+      );
+      return { rate: opusRate, samples: joinBlocks(blocks) };
     } finally {
       stream.close();
       encoder.close();
     }
   };
 
-const lost = new Float32Array((opusRate * frameMs) / 1000);
+const hole = new Float32Array((opusRate * frameMs) / 1000).fill(NaN);
+
+/**
+ * Numbers in [0, 1) that are the same for the same packets and others for others, by Marsaglia's xorshift (2003): what
+ * is lost differs between recordings and never between runs.
+ */
+function createRandom(packets: readonly Uint8Array[]): () => number {
+  let state =
+    packets.reduce((sum, packet) => packet.reduce((s, byte) => Math.imul(s, 31) + byte, sum), 1) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
 
 function atRate({ rate, samples }: Mono, wanted: number): Float32Array {
   return rate === wanted ? samples : resampleTrack(samples, hertz(rate), hertz(wanted));

@@ -15,10 +15,10 @@ export async function scoreFirstWindow(audio: Mono, detector: Detector): Promise
   return score.llr;
 }
 
-/** At most a window of it, at the detector's rate. */
+/** At most a window of it, at the detector's rate, holes silent. */
 function beginning({ rate, samples: sound }: Mono, spec: DetectorSpec): Float32Array {
   const whole = rate === spec.rate ? sound : resampleTrack(sound, hertz(rate), spec.rate);
-  return whole.subarray(0, spec.window);
+  return whole.subarray(0, spec.window).map((x) => (Number.isNaN(x) ? 0 : x));
 }
 
 function toWindow(sound: Float32Array, spec: DetectorSpec): Window {

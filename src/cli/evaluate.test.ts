@@ -176,7 +176,16 @@ describe("toConditions", () => {
       toConditions("mulaw8k,opus16,mulaw8k").map(({ name }) => name),
       ["clean", "mulaw8k", "opus16"],
     );
-    for (const name of ["mp3", "opus5", "opus300", "opus", "mulaw16k"]) {
+    for (const name of [
+      "mp3",
+      "opus5",
+      "opus300",
+      "opus",
+      "mulaw16k",
+      "mulaw8k-loss5",
+      "opus16-loss0",
+      "opus16-loss51",
+    ]) {
       assert.throws(() => toConditions(name), /--through knows/);
     }
   });
@@ -191,6 +200,30 @@ describe("toConditions", () => {
       if (name !== "opus16") assert.ok(power((await pass(tone(16_000, 6000))).samples) < 1e-4);
       assert.deepEqual(await pass(tone(16_000, 440)), low, "nothing is kept between recordings");
     }
+  });
+
+  it("loses packets in the same places again, in others of another recording, and leaves holes there", async () => {
+    const [, whole, lossy] = toConditions("opus16,opus16-loss20");
+    assert.ok(whole && lossy);
+    const long = (hz: number) => {
+      const { rate, samples } = tone(16_000, hz);
+      return { rate, samples: Float32Array.from({ length: 20 * rate }, (_, i) => samples[i % rate] ?? 0) };
+    };
+    const holesOf = async (hz: number): Promise<number[]> => {
+      const { samples } = await lossy.pass(long(hz));
+      return Array.from({ length: samples.length / 320 }, (_, i) => i).filter((i) => {
+        const packet = samples.subarray(320 * i, 320 * (i + 1));
+        const lost = packet.reduce((sum, x) => sum + Number(Number.isNaN(x)), 0);
+        assert.ok(lost === 0 || lost === 320, "a packet is lost as a whole");
+        return lost > 0;
+      });
+    };
+    const holes = await holesOf(440);
+    assert.ok(holes.length > 150 && holes.length < 250, `${holes.length} of 1001 packets`);
+    assert.deepEqual(await holesOf(440), holes);
+    assert.notDeepEqual(await holesOf(330), holes);
+    const { samples } = await whole.pass(long(440));
+    assert.ok(samples.every((x) => !Number.isNaN(x)));
   });
 });
 
