@@ -5,15 +5,24 @@ import { after, before, describe, it } from "node:test";
 import { readAudio } from "../src/codec/read-audio.ts";
 import { createPool, type Pool } from "../src/models/pool.ts";
 import { openPack } from "../src/models/store.ts";
-import type { Score, Window } from "../src/stream/ports.ts";
-import { createResampler } from "../src/stream/resample.ts";
-import { hertz, samples } from "../src/stream/units.ts";
+import { Channel } from "../src/stream/channel.ts";
+import type { DetectionDefaults, DetectorSpec, Score, Window } from "../src/stream/ports.ts";
+import { resampleTrack } from "../src/stream/resample-track.ts";
+import { Tally, type Answer } from "../src/stream/tally.ts";
+import { hertz } from "../src/stream/units.ts";
+import { passThrough } from "./support/fakes.ts";
 import { packageRoot } from "./support/server.ts";
 import { clipBytes } from "./support/wire-audio.ts";
 
 interface Golden {
   readonly calibration: string;
   readonly clips: Readonly<Record<string, GoldenClip>>;
+  /** LLRs of the windows of a long channel, null where the model declines, and the states that they lead to. */
+  readonly wandering: {
+    readonly samples: number;
+    readonly llrs: readonly (number | null)[];
+    readonly states: readonly string[];
+  };
 }
 interface GoldenWindow {
   readonly start: number;
@@ -32,29 +41,22 @@ interface GoldenClip {
   }[];
 }
 
+const rate = hertz(16_000);
 const length = 64_000;
-const hop = 16_000;
 // Written by training/golden.py; its own notes describe it.
 const golden = JSON.parse(
   readFileSync(join(packageRoot, "test/fixtures/clips/golden.json"), "utf8"),
 ) as Golden;
 
-/** What lies between `start` and `end`, repeated until it fills a window. */
-function tiled(audio: Float32Array, start: number, end: number): Window {
-  const span = end - start;
-  const whole = Float32Array.from({ length }, (_, i) => audio[start + (i % span)] ?? 0);
-  return {
-    ...{ channel: 0, index: 0, provisional: span < length, samples: whole },
-    ...{ start: samples(start), end: samples(end), fresh: samples(span) },
-    ...{ speech: samples(span), freshSpeech: samples(span) },
-    quality: { bandwidthHz: 8000, clipping: 0, lossRatio: 0 },
-  };
-}
-
-function to16k(audio: Float32Array, rate: number): Float32Array {
-  if (rate === 16_000) return audio;
-  const resampler = createResampler(hertz(rate), hertz(16_000));
-  return Float32Array.from([...resampler.push(audio), ...resampler.flush()]);
+/** The windows that the server cuts from a channel of which every sample is speech. */
+function windowsOf(audio: Float32Array, spec: DetectorSpec, detection: DetectionDefaults): readonly Window[] {
+  const channel = new Channel({
+    ...{ channel: 0, spec, rate, clock: rate, resampler: passThrough() },
+    ...{ hopMs: detection.hopMs, minSpeechMs: detection.minSpeechMs },
+    meter: { push: () => undefined, skip: () => undefined, speech: (start, end) => end - start },
+  });
+  const found = [...channel.push({ kind: "audio", channel: 0, samples: audio }), ...channel.flush()];
+  return found.flatMap((item) => (item.kind === "window" ? [item.window] : []));
 }
 
 describe("the shipped detector in the real pool", { timeout: 60_000 }, () => {
@@ -77,28 +79,58 @@ describe("the shipped detector in the real pool", { timeout: 60_000 }, () => {
     );
   });
 
-  it("gives every golden window the LLR that training computed, and judges the same ones", async () => {
+  it("cuts the windows that training cut, gives each the LLR that training computed, and judges the same ones", async () => {
     let compared = 0;
-    for (const [name, { channels, rate, tolerance }] of Object.entries(golden.clips)) {
+    for (const [name, { channels, rate: from, tolerance }] of Object.entries(golden.clips)) {
       const audio = await readAudio(await clipBytes(name));
-      assert.equal(audio.rate, rate, name);
+      assert.equal(audio.rate, from, name);
       assert.equal(audio.channels.length, channels.length, name);
       for (const [c, channel] of channels.entries()) {
-        const heard = to16k(audio.channels[c] ?? new Float32Array(0), rate);
+        const track = audio.channels[c] ?? new Float32Array(0);
+        const heard = from === rate ? track : resampleTrack(track, hertz(from), rate);
         assert.equal(heard.length, channel.samples, name);
-        let sum = 0;
-        for (const { declined, end, llr, start } of channel.windows) {
-          const { abstain, llr: ours } = await score(tiled(heard, start, end));
-          assert.equal(abstain, declined ? "out_of_domain" : undefined, `${name} at ${start}`);
-          assert.ok(Math.abs(ours - llr) <= tolerance, `${name} at ${start}: ${ours}, not ${llr}`);
-          sum += (hop / length) * 4 * Math.tanh(ours / 4);
+        const tally = new Tally(pool.spec.detection, pool.spec.window, rate);
+        const windows = windowsOf(heard, pool.spec, pool.spec.detection);
+        assert.deepEqual(
+          windows.map(({ start, end }) => [start, end]),
+          channel.windows.map(({ start, end }) => [start, end]),
+          name,
+        );
+        for (const [i, { declined, llr, start }] of channel.windows.entries()) {
+          const window = windows[i];
+          assert.ok(window);
+          const ours = await score(window);
+          assert.equal(ours.abstain, declined ? "out_of_domain" : undefined, `${name} at ${start}`);
+          assert.ok(Math.abs(ours.llr - llr) <= tolerance, `${name} at ${start}: ${ours.llr}, not ${llr}`);
+          tally.add(window, { kind: "scored", score: ours });
           compared++;
         }
+        const { llr: sum } = tally.totals();
+        assert.ok(sum !== null);
         assert.ok(Math.abs(sum - channel.clip_llr) <= tolerance, `${name}: ${sum}, not ${channel.clip_llr}`);
       }
     }
     assert.equal(Object.keys(golden.clips).length, 12);
-    assert.equal(compared, 18);
+    assert.equal(compared, 37);
+  });
+
+  it("follows evidence through the states that training computed", () => {
+    const { llrs, samples, states } = golden.wandering;
+    const windows = windowsOf(new Float32Array(samples), pool.spec, pool.spec.detection);
+    assert.equal(windows.length, llrs.length);
+    const tally = new Tally(pool.spec.detection, pool.spec.window, rate);
+    const ours = windows.map((window, i) => {
+      const llr = llrs[i] ?? null;
+      const score = { llr: llr ?? 9, queueMs: 0, inferMs: 0 };
+      const answer: Answer = {
+        kind: "scored",
+        score: llr === null ? { ...score, abstain: "out_of_domain" } : score,
+      };
+      tally.add(window, answer);
+      return tally.state.state;
+    });
+    assert.deepEqual(ours, states);
+    assert.deepEqual(new Set(ours), new Set(["undecided", "suspect", "spoof", "bonafide"]));
   });
 
   it("hears a difference that is larger than the tolerance when windows are cut elsewhere", async () => {
@@ -107,7 +139,8 @@ describe("the shipped detector in the real pool", { timeout: 60_000 }, () => {
     assert.ok(clip && first);
     const [audio] = (await readAudio(await clipBytes("machine_flite_slt.flac"))).channels;
     assert.ok(audio);
-    const shifted = await score(tiled(audio, first.start + 4000, first.end + 4000));
-    assert.ok(Math.abs(shifted.llr - first.llr) > clip.tolerance);
+    const [shifted] = windowsOf(audio.subarray(4000), pool.spec, pool.spec.detection);
+    assert.ok(shifted);
+    assert.ok(Math.abs((await score(shifted)).llr - first.llr) > clip.tolerance);
   });
 });

@@ -17,8 +17,8 @@ from scipy.optimize import minimize, minimize_scalar
 
 from augment import degrade, opus
 from clips import Clip, Corpus
-from judge import load_average
-from scoring import HOP, WINDOW, bounded, windows
+from judge import load_average, windows
+from scoring import HOP, WINDOW, bounded
 from telephony import telephone
 
 CHANNEL_CLIPS = 5
@@ -58,7 +58,7 @@ def score(corpus: Corpus, clips: list[Clip], checkpoint: Path) -> list[Scored]:
         if opus.available:
             treated |= {f"Opus {bits // 1000}": opus.round_trip(samples, bits) for bits in (12_000, 24_000)}
         for name, audio in treated.items():
-            out.append(Scored(clip, name, model(torch.from_numpy(windows(audio)[1])).numpy().astype(float)))
+            out.append(Scored(clip, name, model(torch.from_numpy(windows(audio))).numpy().astype(float)))
     return out
 
 

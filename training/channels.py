@@ -1,8 +1,7 @@
 """What a running channel would have said: states after 5, 10 and 30 s of one voice, at given thresholds.
 
 A channel is one system's clips, or one corpus's humans, one after another with short silences. Each fold of dev is
-scored by networks that did not hear it; the test split and humans in studios, where asked for, by the pack. The server has two
-windows more, of the first 2 and 3 s, and so calls more channels something.
+scored by networks that did not hear it; the test split and humans in studios, where asked for, by the pack.
 """
 
 import argparse
@@ -17,7 +16,7 @@ import torch
 from clips import Clip, Corpus
 from conditions import CONDITIONS
 from judge import load_average
-from scoring import RATE, Scorer, Thresholds, running_states, windows
+from scoring import RATE, Heard, Scorer, Thresholds, cuts, filled
 
 SECONDS = (5, 10, 30)
 STUDIO_SECONDS, STUDIO_CHANNELS = 60, 18
@@ -70,11 +69,11 @@ def channels(corpus: Corpus, clips: list[Clip], source: str, seconds: float, wan
     return out
 
 
-def table(scored: list[tuple[Channel, np.ndarray]], at: Thresholds) -> dict:
+def table(scored: list[tuple[Channel, Heard]], at: Thresholds) -> dict:
     """Of the channels of each class: the share in each state at the end, and ever called suspect or spoof."""
     out = {}
     for label, spoof in (("human", False), ("machine", True)):
-        runs = [running_states(llrs, at) or ["undecided"] for c, llrs in scored if c.spoof == spoof]
+        runs = [heard.states(at) for channel, heard in scored if channel.spoof == spoof]
         if not runs:
             continue
         last, total = collections.Counter(r[-1] for r in runs), len(runs)
@@ -88,19 +87,20 @@ def table(scored: list[tuple[Channel, np.ndarray]], at: Thresholds) -> dict:
 
 
 def scorers(options: argparse.Namespace, calibration: dict):
-    """(name, clips, window LLRs of audio) of each source: the folds by their own networks, then the test by the pack."""
+    """(name, clips, what hears audio) of each source: the folds by their own networks, then the test by the pack."""
     corpus = Corpus(options.work)
     for fold in options.folds:
         models = [load_average(options.work / pattern.format(fold=fold)) for pattern in options.checkpoints]
 
         @torch.no_grad()
-        def score(audio: np.ndarray, models=models) -> np.ndarray:
-            logits = np.mean([m(torch.from_numpy(windows(audio)[1])).numpy() for m in models], axis=0)
-            return calibration["a"] * logits + calibration["b"]
+        def hear(audio: np.ndarray, models=models) -> Heard:
+            stretches = cuts(len(audio))
+            logits = np.mean([m(torch.from_numpy(filled(audio, stretches))).numpy() for m in models], axis=0)
+            return Heard(stretches, calibration["a"] * logits + calibration["b"], np.full(len(stretches), True))
 
-        yield f"fold {fold}", [c for c in corpus.dev() if c.fold == fold], score
+        yield f"fold {fold}", [c for c in corpus.dev() if c.fold == fold], hear
     if options.pack:
-        yield "test", corpus.test(), Scorer.of(options.pack).near
+        yield "test", corpus.test(), Scorer.of(options.pack).hear
 
 
 def main(options: argparse.Namespace) -> None:
@@ -110,16 +110,16 @@ def main(options: argparse.Namespace) -> None:
     sources = len(options.folds) + bool(options.pack)
     result = {"thresholds": asdict(at), "tables": {}}
     scored = collections.defaultdict(list)
-    for name, clips, score in scorers(options, calibration):
+    for name, clips, hear in scorers(options, calibration):
         for seconds in SECONDS:
             made = channels(corpus, clips, name, seconds, -(-options.each // sources))
             for condition, treat in CONDITIONS.items():
-                scored[f"{seconds} s, {condition}"] += [(c, score(treat(c.audio))) for c in made]
+                scored[f"{seconds} s, {condition}"] += [(c, hear(treat(c.audio))) for c in made]
     if options.pack:
-        score = Scorer.of(options.pack).near
+        hear = Scorer.of(options.pack).hear
         for channel in channels(corpus, corpus.check(), "studio", STUDIO_SECONDS, STUDIO_CHANNELS):
             for condition, treat in CONDITIONS.items():
-                scored[f"studio voices, {STUDIO_SECONDS} s, {condition}"].append((channel, score(treat(channel.audio))))
+                scored[f"studio voices, {STUDIO_SECONDS} s, {condition}"].append((channel, hear(treat(channel.audio))))
     for name, rows in scored.items():
         result["tables"][name] = table(rows, at)
         print(name, json.dumps(result["tables"][name]), flush=True)

@@ -1,4 +1,4 @@
-"""Score the test split once with a pack and write evaluation.json."""
+"""Score the test split once with a pack and write evaluation.json: single clips by the server's own command, `served.py`."""
 
 import argparse
 import collections
@@ -14,6 +14,7 @@ from judge import load_average
 from model import parameters
 from rates import auc, cllr, eer, interval, min_cllr, reliability
 from scoring import RATE, Scorer, Thresholds
+from served import evaluate
 from strange import table as strange
 
 PAUSE = np.zeros(int(0.3 * RATE), np.float32)
@@ -99,8 +100,9 @@ def joined(corpus: Corpus, scorer: Scorer, seconds: float, treat, thresholds: di
     result, scores = {}, {}
     for label, spoof in (("human", False), ("machine", True)):
         chosen = [(name, treat(audio)) for name, audio in channels(corpus, spoof, seconds, 10)]
-        scores[label] = np.array([scorer.clip_llr(audio) for _, audio in chosen])
-        states = [scorer.states(audio, Thresholds(**thresholds)) for _, audio in chosen]
+        heard = [scorer.hear(audio) for _, audio in chosen]
+        scores[label] = np.array([h.llr for h in heard])
+        states = [h.states(Thresholds(**thresholds)) for h in heard]
         result[label] = {
             "channels": [dict(name=name, seconds=round(len(audio) / RATE, 1), llr=round(float(x), 2), state=s[-1])
                          for (name, audio), x, s in zip(chosen, scores[label], states, strict=True)],
@@ -135,9 +137,13 @@ def main(options: argparse.Namespace) -> None:
         "channels": {},
         "long_channels": {},
     }
+    scored, studio = evaluate(options.pack, test, options.data), evaluate(options.pack, corpus.check(), options.work / "spoken")
     for name, treat in CONDITIONS.items():
-        result["conditions"][name] = table([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in test])
-        result["studio"][name] = leaning([(c, scorer.clip_llr(treat(corpus.samples(c)))) for c in corpus.check()])
+        rows, reported = scored[name]
+        result["conditions"][name] = table(rows)
+        if abs(result["conditions"][name]["all"]["eer"] - reported) > 1e-3:
+            raise SystemExit(f"{name}: EER {result['conditions'][name]['all']['eer']} here, {reported} by the command")
+        result["studio"][name] = leaning(studio[name][0])
         result["channels"][name] = joined(corpus, scorer, 15, treat, thresholds)
         result["long_channels"][name] = joined(corpus, scorer, 45, treat, thresholds)
         figures = result["conditions"][name]
@@ -148,6 +154,7 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder of the corpus")
     parser.add_argument("work", type=Path)
     parser.add_argument("pack", type=Path)
     parser.add_argument("output", type=Path)

@@ -1,4 +1,4 @@
-"""Write golden.json beside the test clips: what the pack says about each window."""
+"""Write golden.json beside the test clips: what the pack says about each window, and what states evidence leads to."""
 
 import argparse
 import json
@@ -9,12 +9,15 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import resample_poly
 
-from scoring import HOP, RATE, WINDOW, Scorer, bounded
+from scoring import RATE, Heard, Scorer, Thresholds, cuts
 
 NOTE = (
-    "llr = a * logit + b, and distance, of each 64,000-sample window, hop 16,000; a remainder starts at the next hop and is tiled. "
-    "clip_llr = sum of hop / window * 4 * tanh(llr / 4). tolerance: largest absolute difference of any llr. declined: whether the distance is above the pack's."
+    "All audio taken as speech. windows: llr = a * logit + b of the stretch from start to end, repeated until it fills 64,000 samples. "
+    "clip_llr: sum of min(16000, fresh) / 64000 * 4 * tanh(llr / 4), where fresh is what no earlier window held. "
+    "tolerance: largest absolute difference of any llr. declined: whether the distance is above the pack's. "
+    "wandering: LLRs made by a random walk, and the state after each window of that length."
 )
+WANDERING_S = 64.3
 
 
 def channel(samples: np.ndarray, rate: int, scorer: Scorer) -> dict:
@@ -22,14 +25,27 @@ def channel(samples: np.ndarray, rate: int, scorer: Scorer) -> dict:
     if rate != RATE:
         divisor = gcd(rate, RATE)
         samples = resample_poly(samples, RATE // divisor, rate // divisor)
-    starts, llrs, distances = scorer.judged(samples.astype(np.float32))
+    heard = scorer.hear(samples.astype(np.float32))
     return {
         "samples": len(samples),
         "windows": [
-            {"start": s, "end": min(s + WINDOW, len(samples)), "llr": round(float(x), 5), "declined": bool(d > scorer.farthest)}
-            for s, x, d in zip(starts, llrs, distances, strict=True)
+            {"start": c.start, "end": c.end, "llr": round(float(x), 5), "declined": not near}
+            for c, x, near in zip(heard.cuts, heard.llrs, heard.near.tolist(), strict=True)
         ],
-        "clip_llr": round(float(np.sum(bounded(llrs)) * HOP / WINDOW), 5),
+        "clip_llr": round(heard.llr, 5),
+    }
+
+
+def wandering(at: Thresholds) -> dict:
+    """Evidence that goes through every state, some of it declined: by windows of a channel, LLR or null, and the state that follows."""
+    stretches, rng = cuts(int(WANDERING_S * RATE)), np.random.default_rng(2)
+    drift = np.interp(np.arange(len(stretches)), [0, 15, 35, len(stretches)], [2, 3, -4, 1])
+    llrs, near = np.round(drift + rng.normal(0, 2, len(stretches)), 3), rng.random(len(stretches)) > 0.1
+    heard = Heard(stretches, llrs, near)
+    return {
+        "samples": stretches[-1].end,
+        "llrs": [float(x) if judged else None for x, judged in zip(llrs, near.tolist(), strict=True)],
+        "states": heard.states(at),
     }
 
 
@@ -45,7 +61,8 @@ def main(options: argparse.Namespace) -> None:
             "channels": [channel(audio[:, c], rate, scorer) for c in range(audio.shape[1])],
         }
     model = {"version": manifest["version"], "sha256": manifest["files"]["model.onnx"]["sha256"]}
-    golden = {"note": NOTE, "model": model, "calibration": manifest["calibration"]["id"], "clips": clips}
+    golden = {"note": NOTE, "model": model, "calibration": manifest["calibration"]["id"], "clips": clips,
+              "wandering": wandering(Thresholds(**manifest["detection"]["thresholds"]))}
     (options.clips / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 

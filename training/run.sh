@@ -103,7 +103,7 @@ step() {
     "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/past-calls.json"
     "$PYTHON" "$here/tried.py" ;;
   evaluate)
-    "$PYTHON" "$here/evaluate.py" "$WORK" "$PACK" "$WORK/evaluation.json" "$WORK/main.pt" --music "$MUSIC"
+    "$PYTHON" "$here/evaluate.py" "$DATA" "$WORK" "$PACK" "$WORK/evaluation.json" "$WORK/main.pt" --music "$MUSIC"
     "$PYTHON" "$here/channels.py" "$WORK" "$here/results/channels.json" 'fold{fold}.pt' --folds $FOLDS --pack "$PACK" ;;
   ship)
     cp "$PACK"/* "$root/models/default/"

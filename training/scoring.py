@@ -1,7 +1,8 @@
-"""Score audio nearly as the server does: calibrated evidence and states; but whole windows alone, where the server also judges the first 2 and 3 s."""
+"""Score audio as the server does, all of it taken as speech: windows, calibrated evidence and states."""
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +25,29 @@ def session(model: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def windows(samples: np.ndarray) -> tuple[list[int], np.ndarray]:
-    """Start samples and [n, 64000] windows every second; what remains at the end is tiled to fill a last window.
+@dataclass(frozen=True)
+class Cut:
+    """The stretch of a recording that one window judges, in samples, and how many of them no earlier window held."""
 
-    A recording shorter than a window is one tiled window. A remainder not yet covered by a full window starts at the
-    next hop and reaches to the end.
-    """
-    starts = list(range(0, max(0, len(samples) - WINDOW) + 1, HOP))
-    if len(samples) > WINDOW and starts[-1] + WINDOW < len(samples):
-        starts.append(starts[-1] + HOP)
-    return starts, np.stack([tile(samples[s : s + WINDOW]) for s in starts]).astype(np.float32)
+    start: int
+    end: int
+    fresh: int
+
+    @property
+    def weight(self) -> float:
+        """What its evidence counts: hop / window at most, so that windows that overlap do not count twice."""
+        return min(HOP, self.fresh) / WINDOW
+
+
+def cuts(length: int) -> list[Cut]:
+    """What the server makes of a recording: a window at 2 s and every second from there, 4 s long once there are 4 s, and one at the end."""
+    ends = [*range(MIN_SPEECH, length, HOP), length]
+    return [Cut(max(0, end - WINDOW), end, end - before) for before, end in pairwise([0, *ends])]
+
+
+def filled(samples: np.ndarray, cut: list[Cut]) -> np.ndarray:
+    """[n, 64000]: each stretch, repeated until it fills a window."""
+    return np.stack([tile(samples[c.start : c.end]) for c in cut]).astype(np.float32)
 
 
 def bounded(llr: np.ndarray) -> np.ndarray:
@@ -61,15 +75,36 @@ def next_state(state: str, p: float, count: int, at: Thresholds) -> str:
     return "bonafide" if p <= at.bonafide else "undecided"
 
 
-def running_states(llrs: np.ndarray, at: Thresholds) -> list[str]:
-    """The state after each window of a channel, all of the audio taken as speech."""
-    evidence, state, out = 0.0, "undecided", []
-    keep = 0.5 ** (HOP / RATE / HALF_LIFE_S)
-    for count, llr in enumerate(llrs, start=1):
-        evidence = evidence * keep + float(bounded(llr)) * HOP / WINDOW
-        state = next_state(state, 1 / (1 + np.exp(-evidence)), count, at)
-        out.append(state)
-    return out
+@dataclass(frozen=True)
+class Heard:
+    """What a detector said of a recording: of each stretch its unbounded LLR, and whether it would judge it."""
+
+    cuts: list[Cut]
+    llrs: np.ndarray
+    near: np.ndarray
+
+    @property
+    def llr(self) -> float:
+        """The recording's: bounded, weighed and summed, near and far alike."""
+        return float(np.sum(bounded(self.llrs) * [c.weight for c in self.cuts]))
+
+    def states(self, at: Thresholds) -> list[str]:
+        """The channel's state after each window.
+
+        Evidence halves every `HALF_LIFE_S` of speech, within a window's fresh speech as on a steady stream; a stretch that is
+        too short or not judged only lets it fade.
+        """
+        evidence, state, count, out = 0.0, "undecided", 0, []
+        for cut, llr, near in zip(self.cuts, bounded(self.llrs), self.near, strict=True):
+            halvings = cut.fresh / RATE / HALF_LIFE_S
+            kept = 0.5**halvings
+            evidence *= kept
+            if near and cut.end - cut.start >= MIN_SPEECH:
+                evidence += cut.weight * (1 - kept) / (halvings * np.log(2)) * float(llr)
+                count += 1
+                state = next_state(state, 1 / (1 + np.exp(-evidence)), count, at)
+            out.append(state)
+        return out
 
 
 @dataclass
@@ -88,27 +123,14 @@ class Scorer:
         line = manifest["calibration"]
         return Scorer(session(pack / "model.onnx"), line["a"], line["b"], manifest["output"].get("farthest", np.inf))
 
-    def judged(self, samples: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
-        """Start sample, unbounded calibrated LLR and distance of each window."""
-        starts, audio = windows(samples)
+    def judged(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unbounded calibrated LLRs [n] and distances [n] of windows [n, 64000]."""
         rows = np.concatenate([self.session.run(None, {"audio": audio[i : i + 8]})[0] for i in range(0, len(audio), 8)]).astype(float)
         logits, distances = (rows[:, 0], rows[:, 1]) if rows.ndim == 2 else (rows, np.zeros(len(rows)))
-        return starts, self.a * logits + self.b, distances
+        return self.a * logits + self.b, distances
 
-    def window_llrs(self, samples: np.ndarray) -> tuple[list[int], np.ndarray]:
-        """Start sample and LLR of each window, whatever its distance."""
-        starts, llrs, _ = self.judged(samples)
-        return starts, llrs
-
-    def clip_llr(self, samples: np.ndarray) -> float:
-        """The recording's LLR: bounded window LLRs, weighted by hop / window and summed, near and far alike."""
-        return float(np.sum(bounded(self.window_llrs(samples)[1])) * HOP / WINDOW)
-
-    def near(self, samples: np.ndarray) -> np.ndarray:
-        """LLRs of the windows that are judged at all."""
-        _, llrs, distances = self.judged(samples)
-        return llrs[distances <= self.farthest]
-
-    def states(self, samples: np.ndarray, at: Thresholds) -> list[str]:
-        """The channel's state after each window that is judged; `undecided` where none is."""
-        return running_states(self.near(samples), at) or ["undecided"]
+    def hear(self, samples: np.ndarray) -> Heard:
+        """A recording, cut as the server cuts it."""
+        stretches = cuts(len(samples))
+        llrs, distances = self.judged(filled(samples, stretches))
+        return Heard(stretches, llrs, distances <= self.farthest)

@@ -13,6 +13,7 @@ import soundfile as sf
 from scipy.signal import resample_poly
 
 from clips import Corpus
+from judge import windows
 from scoring import RATE, WINDOW, Scorer
 
 sys.path.insert(0, str(Path(__file__).parent / "speech"))
@@ -60,8 +61,7 @@ def kinds(corpus: Corpus, music: Path | None) -> dict[str, list[np.ndarray]]:
 
 def row(scorer: Scorer, sounds: list[np.ndarray]) -> dict:
     """Shares of a kind's windows: declined, and judged to be one or the other at even odds."""
-    judged = [scorer.judged(x) for x in sounds]
-    llrs, distances = (np.concatenate([j[k] for j in judged]) for k in (1, 2))
+    llrs, distances = scorer.judged(np.concatenate([windows(x) for x in sounds]))
     near = distances <= scorer.farthest
     share = lambda mask: round(float(np.mean(mask)), 4)  # noqa: E731
     return {"windows": len(llrs), "declined": share(~near), "spoof": share(near & (llrs >= 0)), "bonafide": share(near & (llrs < 0)),
