@@ -167,5 +167,5 @@ if __name__ == "__main__":
     parser.add_argument("work", type=Path)
     parser.add_argument("main", help="checkpoint of the network that ships, below work")
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 3, 4])
-    parser.add_argument("--id", default="default-0.2")
+    parser.add_argument("--id", default="default-0.3")
     main(parser.parse_args())

@@ -29,16 +29,16 @@ def begun(file: Path) -> dict[str, torch.Tensor]:
 def keep(work: Path, names: list[str]) -> None:
     """`hearing/<name>.pt` of each checkpoint `hearing-<name>.pt`, and hearing.json with their hashes and what they learned from.
 
-    Epochs are those spent on windows as they are, and those spent past calls.
+    Epochs are those of its three parts: windows as they are, past calls, and past calls for long.
     """
     KEPT.mkdir(exist_ok=True)
     files = {}
     for name in names:
         file = KEPT / f"{name}.pt"
-        first, checkpoint = (torch.load(work / f"hearing-{name}{part}.pt", weights_only=True) for part in ("-first", ""))
-        weights = {k: v.half() if v.is_floating_point() else v for k, v in checkpoint["average"].items() if not k.startswith(UNUSED)}
+        parts = [torch.load(work / f"hearing-{name}{part}.pt", weights_only=True) for part in ("-first", "-second", "")]
+        weights = {k: v.half() if v.is_floating_point() else v for k, v in parts[-1]["average"].items() if not k.startswith(UNUSED)}
         torch.save(weights, file)
-        files[file.name] = {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "epochs": [first["epoch"], checkpoint["epoch"]]}
+        files[file.name] = {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "epochs": [p["epoch"] for p in parts]}
     record = {"licence": "Apache-2.0", "files": files, "clips": len(Corpus(work).training()), "trained_on": training_data(work)}
     (KEPT / "hearing.json").write_text(json.dumps(record, indent=1) + "\n")
 

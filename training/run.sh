@@ -16,8 +16,9 @@ WINDOWS=${WINDOWS:-6000}
 EPOCHS=${EPOCHS:-40}
 FOLD_EPOCHS=${FOLD_EPOCHS:-20}
 CALL_EPOCHS=${CALL_EPOCHS:-12}
+LONG_EPOCHS=${LONG_EPOCHS:-100}
 TOLD_EPOCHS=${TOLD_EPOCHS:-15}
-VERSION=${VERSION:-0.2.0}
+VERSION=${VERSION:-0.3.0}
 FOLDS=${FOLDS:-"0 3 4"}
 HEAR=${HEAR:-0}
 MUSIC=${MUSIC:-/usr/share/asterisk/moh}
@@ -41,12 +42,17 @@ halves() { # script option ...: one process for each half, the second a little l
 
 prepared() { "$PYTHON" "$here/clips.py" "$DATA" "$WORK"; }
 
-hear() { # name epochs leave-out: a network that hears as the guide does, first plainly and then past calls, unless one is kept
+listen() { # name leave-out option ...: a network that learns to hear as the guide does
+  name=$1 gone=$2
+  shift 2
+  "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$name.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 --leave-out "$gone" "$@"
+}
+
+hear() { # name epochs leave-out: first plainly, then past calls, then for long, unless one is kept
   [ "$HEAR" = 0 ] && [ -e "$here/hearing/$1.pt" ] && return 0
-  "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$1-first.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 \
-    --epochs "$2" --leave-out "$3" &&
-    "$PYTHON" "$here/train.py" "$WORK" "$WORK/hearing-$1.pt" --network hearing --guide 1 --copies "$COPIES" --batch 16 --rate 1e-3 \
-      --line 0.7 --epochs "$CALL_EPOCHS" --begin "$WORK/hearing-$1-first.pt" --seed 3 --leave-out "$3"
+  listen "$1-first" "$3" --epochs "$2" &&
+    listen "$1-second" "$3" --epochs "$CALL_EPOCHS" --begin "$WORK/hearing-$1-first.pt" --rate 1e-3 --line 0.7 --seed 3 &&
+    listen "$1" "$3" --epochs "$LONG_EPOCHS" --begin "$WORK/hearing-$1-second.pt" --rate 1.5e-3 --line 0.6 --seed 5
 }
 
 heard() { # name: where it is
@@ -99,8 +105,8 @@ step() {
     "$PYTHON" "$here/export.py" "$WORK" "$PACK" --checkpoint "$WORK/main.pt" --calibration "$WORK/calibration.json" \
       --version "$VERSION" ;;
   judge)
-    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/past-calls.json" 'fold{fold}.pt' --folds $FOLDS
-    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/past-calls.json"
+    "$PYTHON" "$here/judge.py" "$WORK" "$here/results/heard-long.json" 'fold{fold}.pt' --folds $FOLDS
+    "$PYTHON" "$here/baselines.py" "$WORK" "$here/results/baselines.json" --judged "$here/results/heard-long.json"
     "$PYTHON" "$here/tried.py" ;;
   evaluate)
     "$PYTHON" "$here/evaluate.py" "$DATA" "$WORK" "$PACK" "$WORK/evaluation.json" "$WORK/main.pt" --music "$MUSIC"

@@ -37,7 +37,8 @@ SETTINGS = (
             ("two-rates", "logspec", "two-rates")),
     Setting("`guided`: taught the frames and a straight line's logits", "guided", ("guided",)),
     Setting("`guided`: first only to hear, then to tell; studio voices, every degree of cleanliness", "told", ("guided",)),
-    Setting("the same, having learned to hear past calls in between: what ships", "past-calls", ("guided",)),
+    Setting("the same, having learned to hear past calls in between", "past-calls", ("guided",)),
+    Setting("the same, having learned to hear for longer: what ships", "heard-long", ("guided",)),
 )
 
 
