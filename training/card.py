@@ -1,4 +1,4 @@
-"""Write the model card: fixed words from card.md, numbers from model.json and evaluation.json."""
+"""Write the model card and its plot: fixed words from card.md, numbers from model.json and evaluation.json."""
 
 import argparse
 import collections
@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from string import Template
 
+from plot import reliability_plot
 
 STATES = ("bonafide", "undecided", "suspect", "spoof", "ever_suspect", "ever_spoof")
 
@@ -158,6 +159,8 @@ def main(options: argparse.Namespace) -> None:
     )
     options.card.parent.mkdir(parents=True, exist_ok=True)
     options.card.write_text(words)
+    bins_of = {name: c["calibration"]["reliability"] for name, c in evaluation["conditions"].items()}
+    options.card.with_name("reliability.svg").write_text(reliability_plot(bins_of))
 
 
 if __name__ == "__main__":
