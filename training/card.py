@@ -9,6 +9,7 @@ from string import Template
 
 from plot import reliability_plot
 
+PLOT = "reliability.svg"
 STATES = ("bonafide", "undecided", "suspect", "spoof", "ever_suspect", "ever_spoof")
 
 
@@ -152,6 +153,7 @@ def main(options: argparse.Namespace) -> None:
         states=states(result("channels")["tables"]),
         strange=strange(evaluation),
         calibration_table=calibrated(evaluation),
+        plot=f"![Reliability plot: share of machines over the probability that was said, by condition]({PLOT})",
         reliability=reliability(evaluation),
         shortcuts=shortcuts(result("baselines")),
         tried=tried(result("tried")),
@@ -160,7 +162,7 @@ def main(options: argparse.Namespace) -> None:
     options.card.parent.mkdir(parents=True, exist_ok=True)
     options.card.write_text(words)
     bins_of = {name: c["calibration"]["reliability"] for name, c in evaluation["conditions"].items()}
-    options.card.with_name("reliability.svg").write_text(reliability_plot(bins_of))
+    options.card.with_name(PLOT).write_text(reliability_plot(bins_of))
 
 
 if __name__ == "__main__":
