@@ -17,10 +17,11 @@ import { clipBytes } from "./support/wire-audio.ts";
 interface Golden {
   readonly calibration: string;
   readonly clips: Readonly<Record<string, GoldenClip>>;
-  /** LLRs of the windows of a long channel, null where the model declines, and the states that they lead to. */
+  /** LLRs of the windows of a long channel, null where the model declines, and the evidence and states that they lead to. */
   readonly wandering: {
     readonly samples: number;
     readonly llrs: readonly (number | null)[];
+    readonly evidence: readonly number[];
     readonly states: readonly string[];
   };
 }
@@ -87,7 +88,7 @@ describe("the shipped detector in the real pool", { timeout: 60_000 }, () => {
       assert.equal(audio.channels.length, channels.length, name);
       for (const [c, channel] of channels.entries()) {
         const track = audio.channels[c] ?? new Float32Array(0);
-        const heard = from === rate ? track : resampleTrack(track, hertz(from), rate);
+        const heard = resampleTrack(track, hertz(from), rate);
         assert.equal(heard.length, channel.samples, name);
         const tally = new Tally(pool.spec.detection, pool.spec.window, rate);
         const windows = windowsOf(heard, pool.spec, pool.spec.detection);
@@ -115,7 +116,7 @@ describe("the shipped detector in the real pool", { timeout: 60_000 }, () => {
   });
 
   it("follows evidence through the states that training computed", () => {
-    const { llrs, samples, states } = golden.wandering;
+    const { evidence, llrs, samples, states } = golden.wandering;
     const windows = windowsOf(new Float32Array(samples), pool.spec, pool.spec.detection);
     assert.equal(windows.length, llrs.length);
     const tally = new Tally(pool.spec.detection, pool.spec.window, rate);
@@ -126,7 +127,9 @@ describe("the shipped detector in the real pool", { timeout: 60_000 }, () => {
         kind: "scored",
         score: llr === null ? { ...score, abstain: "out_of_domain" } : score,
       };
-      tally.add(window, answer);
+      const { llr: gathered } = tally.add(window, answer).rolling;
+      const wanted = evidence[i] ?? NaN;
+      assert.ok(Math.abs(gathered - wanted) < 1e-5, `window ${i}: ${gathered}, not ${wanted}`);
       return tally.state.state;
     });
     assert.deepEqual(ours, states);

@@ -23,7 +23,7 @@ DESCRIPTION = (
 
 
 THRESHOLDS = {"suspect": 0.8, "spoof": 0.95, "bonafide": 0.2, "suspect_exit": 0.5, "spoof_exit": 0.8}
-"""The server's own. On channels of development folds left out, and of studio voices, few humans are ever suspect; see `channels.py`."""
+"""The server's own. On channels of development folds left out few humans are ever suspect, of studio voices through Opus too many, and none is spoof; see `channels.py`."""
 
 
 def export_onnx(model: torch.nn.Module, path: Path, output: str) -> None:

@@ -15,7 +15,7 @@ NOTE = (
     "All audio taken as speech. windows: llr = a * logit + b of the stretch from start to end, repeated until it fills 64,000 samples. "
     "clip_llr: sum of min(16000, fresh) / 64000 * 4 * tanh(llr / 4), where fresh is what no earlier window held. "
     "tolerance: largest absolute difference of any llr. declined: whether the distance is above the pack's. "
-    "wandering: LLRs made by a random walk, and the state after each window of that length."
+    "wandering: LLRs made by a random walk, and the evidence and state after each window of that length."
 )
 WANDERING_S = 64.3
 
@@ -37,15 +37,16 @@ def channel(samples: np.ndarray, rate: int, scorer: Scorer) -> dict:
 
 
 def wandering(at: Thresholds) -> dict:
-    """Evidence that goes through every state, some of it declined: by windows of a channel, LLR or null, and the state that follows."""
+    """Evidence that goes through every state, some of it declined: by windows of a channel, LLR or null, and the evidence and state that follow."""
     stretches, rng = cuts(int(WANDERING_S * RATE)), np.random.default_rng(2)
     drift = np.interp(np.arange(len(stretches)), [0, 15, 35, len(stretches)], [2, 3, -4, 1])
     llrs, near = np.round(drift + rng.normal(0, 2, len(stretches)), 3), rng.random(len(stretches)) > 0.1
-    heard = Heard(stretches, llrs, near)
+    evidence, states = zip(*Heard(stretches, llrs, near).run(at), strict=True)
     return {
         "samples": stretches[-1].end,
         "llrs": [float(x) if judged else None for x, judged in zip(llrs, near.tolist(), strict=True)],
-        "states": heard.states(at),
+        "evidence": [round(x, 6) for x in evidence],
+        "states": states,
     }
 
 

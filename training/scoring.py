@@ -89,7 +89,11 @@ class Heard:
         return float(np.sum(bounded(self.llrs) * [c.weight for c in self.cuts]))
 
     def states(self, at: Thresholds) -> list[str]:
-        """The channel's state after each window.
+        """The channel's state after each window."""
+        return [state for _, state in self.run(at)]
+
+    def run(self, at: Thresholds) -> list[tuple[float, str]]:
+        """The channel's evidence and state after each window.
 
         Evidence halves every `HALF_LIFE_S` of speech, within a window's fresh speech as on a steady stream; a stretch that is
         too short or not judged only lets it fade.
@@ -103,7 +107,7 @@ class Heard:
                 evidence += cut.weight * (1 - kept) / (halvings * np.log(2)) * float(llr)
                 count += 1
                 state = next_state(state, 1 / (1 + np.exp(-evidence)), count, at)
-            out.append(state)
+            out.append((evidence, state))
         return out
 
 

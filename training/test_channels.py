@@ -54,6 +54,10 @@ class Channels(unittest.TestCase):
         states = Heard(heard.cuts, heard.llrs, judged).states(Thresholds())
         self.assertEqual((states[11], set(states[12:])), ("spoof", {"spoof"}))
         self.assertEqual(Heard(heard.cuts, heard.llrs, ~judged).states(Thresholds())[11], "undecided")
+        long = steady(3.0, 120)
+        judged = np.arange(len(long.cuts)) < 12
+        judged[-1] = True
+        self.assertEqual(Heard(long.cuts, long.llrs, judged).states(Thresholds())[-2:], ["spoof", "suspect"])
 
     def test_windows_end_at_two_seconds_then_every_second_and_with_the_recording(self) -> None:
         ends = lambda seconds: [(c.start / RATE, c.end / RATE, c.fresh / RATE) for c in cuts(int(seconds * RATE))]  # noqa: E731

@@ -44,7 +44,7 @@ function toCondition(name: string): Condition {
     return { name, pass: throughOpus(Number(kilobits) * 1000, Number(percent ?? 0) / 100) };
   }
   throw new Refusal(
-    `--through knows mulaw8k, alaw8k, opus6 to opus256, and these with -loss1 to -loss50 after them, not ${name}`,
+    `--through knows mulaw8k, alaw8k, opus6 to opus256, and opus6-loss1 to opus256-loss50, not ${name}`,
   );
 }
 
@@ -106,5 +106,5 @@ function createRandom(packets: readonly Uint8Array[]): () => number {
 }
 
 function atRate({ rate, samples }: Mono, wanted: number): Float32Array {
-  return rate === wanted ? samples : resampleTrack(samples, hertz(rate), hertz(wanted));
+  return resampleTrack(samples, hertz(rate), hertz(wanted));
 }

@@ -17,8 +17,7 @@ export async function scoreFirstWindow(audio: Mono, detector: Detector): Promise
 
 /** At most a window of it, at the detector's rate, holes silent. */
 function beginning({ rate, samples: sound }: Mono, spec: DetectorSpec): Float32Array {
-  const whole = rate === spec.rate ? sound : resampleTrack(sound, hertz(rate), spec.rate);
-  return whole.subarray(0, spec.window).map((x) => (Number.isNaN(x) ? 0 : x));
+  return resampleTrack(sound, hertz(rate), spec.rate).subarray(0, spec.window);
 }
 
 function toWindow(sound: Float32Array, spec: DetectorSpec): Window {
